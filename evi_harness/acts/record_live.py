@@ -31,6 +31,7 @@ from evi_harness.guard.process_state import restored_process
 from evi_harness.redacting.source_redaction import is_secret_name
 from evi_harness.report.plain import printable
 from evi_harness.runs import spec
+from evi_harness.runs.quiet_end import LOOK_EVERY_S, PATIENCE_S, QUIET_S, Quiet
 from evi_harness.runs.replay_options import RECORDED
 from evi_harness.runs.run import name_of
 from evi_harness.sdk.adapter import Adapter, LiveTalk, LiveTalkOptions
@@ -47,12 +48,6 @@ from evi_harness.verdicts.heard_audio import HeardFile, keep_heard
 from evi_harness.verdicts.redacted_views import redactor_for
 
 __all__ = ["LiveOptions", "LiveResult", "record_live"]
-
-# With a file as the microphone: how long nothing is to happen behind its end and that of the last reply.
-QUIET_S = 3.0
-# How long a reply that is owed or under way is waited for when nothing more comes.
-PATIENCE_S = 30.0
-LOOK_EVERY_S = 0.1
 
 _FILE = Parameter("mic", "FILE")
 _FILE_INSTEAD = Words(_FILE, " plays a file instead and needs no sound system.")
@@ -343,9 +338,7 @@ class _Live:
 
     async def _look(self, sound: Optional[_Software]) -> None:
         """Draw the indicator, and see when the time is up or the file is over."""
-        # For how long it was seen quiet. Where the process could not run meanwhile, what came then is still to be sent or played, and
-        # only the next look sees it: so a look counts for no longer than a late one takes.
-        quiet_s: Optional[float] = None
+        quiet = Quiet()
         looked_s = time.monotonic()
         while not self._ended:
             await asyncio.sleep(LOOK_EVERY_S)
@@ -356,13 +349,8 @@ class _Live:
             if self._options.duration_s is not None and looked_s - self._opened_s >= self._options.duration_s:
                 self._end(_TIME_IS_UP)
             has_sent = self._is_silenced and self._own_audio_s >= earlier_s
-            if sound is None or has_sent or not sound.is_quiet(is_heard=not self._is_silenced) or self._awaits_reply(self._conversation):
-                quiet_s = None
-            elif quiet_s is None:
-                quiet_s = 0.0
-            else:
-                quiet_s += min(looked_s - earlier_s, 2 * LOOK_EVERY_S)
-            if quiet_s is not None and quiet_s >= QUIET_S:
+            is_quiet = sound is not None and not has_sent and sound.is_quiet(is_heard=not self._is_silenced)
+            if quiet.look(looked_s, is_quiet and not self._awaits_reply(self._conversation)) >= QUIET_S:
                 self._end(_OWN_AUDIO_IS_OVER if self._is_silenced else _FILE_IS_OVER)
 
     @property
@@ -463,7 +451,7 @@ class _Software:
     def is_quiet(self, *, is_heard: bool) -> bool:
         """Whether the file is over, or is heard by nobody, and nothing is being played."""
         is_over = self.microphone.ended_at_ns is not None or not is_heard
-        return is_over and not any(one.ended_ns is None and one.spans and not one.spans[-1].is_silence for one in self.speaker.playbacks)
+        return is_over and not self.speaker.is_sounding
 
 
 def _software(file: Path, adapter: Adapter, stack: ExitStack) -> _Software:

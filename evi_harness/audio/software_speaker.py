@@ -262,6 +262,11 @@ class SoftwareSpeaker:
     def _draining(self, waiting: Any) -> Iterator[OpenSpeaker]:
         return (stream for stream in self._playing if stream.cadence.is_active and any(waiting is one for one in stream.queues))
 
+    @property
+    def is_sounding(self) -> bool:
+        """Whether something is played at the moment."""
+        return any(one.ended_ns is None and one.spans and not one.spans[-1].is_silence for one in self.playbacks)
+
     def began(self, stream: OpenSpeaker, playback: Playback) -> None:
         """A stream plays from now on."""
         self.playbacks.append(playback)

@@ -134,7 +134,8 @@ def command(
     """Talk to EVI through the microphone, as in Hume's quickstart, or run your own app, and record the session.
 
     Keys come from the environment or .env: HUME_API_KEY, HUME_SECRET_KEY for a token, HUME_CONFIG_ID, HUME_BASE_URL. An endpoint on this
-    machine needs none. Ctrl+C ends the conversation, with exit code 0; with --mic it ends 3 s after the file and the last reply.
+    machine needs none. Ctrl+C ends the conversation, with exit code 0; with --mic it ends 3 s after the file and the last reply, and so
+    does that of a COMMAND, which is interrupted then.
 
     With COMMAND, run your own app instead, in any language, and record what it says through a proxy. {url} in COMMAND stands for the
     address to connect to; EVI_HARNESS_URL has it, too, and HUME_BASE_URL, or with --dialect openai-realtime OPENAI_BASE_URL. What a Python

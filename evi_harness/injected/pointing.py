@@ -11,16 +11,14 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Optional
 
-from evi_harness.audio.software_microphone import SoftwareMicrophone
 from evi_harness.audio.software_sound import software_sounddevice
-from evi_harness.audio.software_speaker import SoftwareSpeaker
-from evi_harness.audio.sources import PcmSource
 from evi_harness.dialects import adapter_for
 from evi_harness.injected.children import follow
 from evi_harness.injected.leading import lead
 from evi_harness.injected.noted_input import NotedInput
+from evi_harness.injected.sound_watch import WatchedSound
 from evi_harness.injected.tls_left_out import leave_tls_out
-from evi_harness.runs.app_channel import INPUT, WARNED, PointedPlan, Reports, identity_of
+from evi_harness.runs.app_channel import INPUT, SOUND, WARNED, PointedPlan, Reports, identity_of
 from evi_harness.runs.app_command import is_among
 
 __all__ = ["point"]
@@ -48,6 +46,7 @@ def point(plan: PointedPlan, reports: Reports, channel: str) -> None:
     if plan.stdin is not None and identity_of(0) == plan.stdin:
         NotedInput(lambda line: reports.send(INPUT, line), lambda what: reports.send(WARNED, what)).put_in_place()
     if plan.pcm is not None:
-        microphone = SoftwareMicrophone(PcmSource(plan.samples, plan.pcm))
-        stand_in = software_sounddevice(microphone, SoftwareSpeaker())
+        sound = WatchedSound(plan.pcm, plan.samples, lambda state: reports.send(SOUND, state))
+        _STANDING.callback(sound.stop)
+        stand_in = software_sounddevice(sound.microphone, sound.speaker)
         _STANDING.enter_context(adapter_for(plan.dialect).sound(stand_in))

@@ -40,6 +40,7 @@ __all__ = [
     "REFUSED",
     "SECOND",
     "SITE",
+    "SOUND",
     "WARNED",
     "AppOutcome",
     "AppPlan",
@@ -47,6 +48,7 @@ __all__ = [
     "PointedPlan",
     "ReportReader",
     "Reports",
+    "SoundState",
     "identity_of",
     "read_plan",
     "with_site",
@@ -66,8 +68,8 @@ BEGAN, EVENT, REFUSED, WARNED, IS_TERMINATED, NEVER_ENDS, FINISHED, FAILED = b"b
 # Of processes that the app starts beside itself, each by its process id: that one was forked; that one has opened the connection, and the
 # session is its own from now on; and that another one wanted to.
 FORKED, OWNS, SECOND = b"c", b"o", b"s"
-# While a command is recorded: that the app has read a line of its input.
-INPUT = b"i"
+# While a command is recorded: that the app has read a line of its input; and the state of its software sound.
+INPUT, SOUND = b"i", b"q"
 
 # Behind the plan in its file: the process that owns the session, 0 for none.
 _OWNER = struct.Struct("!Q")
@@ -142,6 +144,19 @@ class InputLine:
     read_ns: int
     prompt: str = ""
     is_hidden: bool = False
+
+
+@dataclass(frozen=True)
+class SoundState:
+    """The software sound of an app that is recorded.
+
+    Attributes:
+        at_s: When, by the machine's monotonic clock.
+        is_quiet: Whether the microphone's file is over, and nothing is played.
+    """
+
+    at_s: float
+    is_quiet: bool
 
 
 @dataclass(frozen=True)

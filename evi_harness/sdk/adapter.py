@@ -22,6 +22,7 @@ from evi_harness.sdk.user_voice import AUTO, UserVoice
 from evi_harness.session.events import NOTHING, Event, Frame, Handshake, Received
 from evi_harness.session.note_kind import NoteKind
 from evi_harness.session.notes import BlockedFacts
+from evi_harness.session.protocols import Message
 from evi_harness.session.wav import Pcm
 from evi_harness.watch.handed import HandedOn
 
@@ -127,6 +128,18 @@ class PendingReplies(Protocol):
     @property
     def is_pending(self) -> bool:
         """Whether one is owed or under way."""
+
+
+class FollowedReplies(PendingReplies, Protocol):
+    """The same, of a conversation that somebody else holds: message by message."""
+
+    def take(self, message: Message, now_s: float) -> None:
+        """Take a received message.
+
+        Args:
+            message: The message, as the dialect reads it.
+            now_s: When it came, by a clock of the caller's.
+        """
 
 
 @dataclass(frozen=True)
@@ -397,6 +410,9 @@ class Adapter(Protocol):
             NotAHandler, HandlerError: The handler is none, or cannot be built.
             UsageError: No conversation can be held with this SDK.
         """
+
+    def followed_replies(self) -> FollowedReplies:
+        """Get ready to follow a conversation, as to whether a reply is owed or under way. The SDK need not be installed."""
 
     def upgrade(self, frame: Frame) -> Optional[Tuple[Frame, List[str]]]:
         """A received frame with what the installed version insists on and it lacks, and the names of that; None where it lacks nothing."""

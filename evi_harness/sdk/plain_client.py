@@ -18,7 +18,7 @@ from evi_harness.clocks.steps import Step
 from evi_harness.errors import EviHarnessError, NotAHandler, Parameter, SdkError, UsageError, Words
 from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack
-from evi_harness.sdk.adapter import Callbacks, LiveTalk, LiveTalkOptions, Unparsed
+from evi_harness.sdk.adapter import Callbacks, FollowedReplies, LiveTalk, LiveTalkOptions, Unparsed
 from evi_harness.sdk.installed import version_of
 from evi_harness.sdk.recorded import url_of
 from evi_harness.sdk.sound_switch import software_sounddevice_in_place, standing_sound
@@ -26,6 +26,7 @@ from evi_harness.sdk.user_voice import UserVoice
 from evi_harness.session.events import Event, Frame, Handshake, Received
 from evi_harness.session.note_kind import NoteKind
 from evi_harness.session.notes import BLOCKED, BlockedFacts
+from evi_harness.session.protocols import Message
 from evi_harness.session.wav import Pcm
 from evi_harness.tap.websocket import is_tappable
 from evi_harness.watch.handed import HandedOn
@@ -161,6 +162,10 @@ class Plain:
         what = "an app that uses no SDK is not recorded by a command"
         raise UsageError(what, hint="Record it from inside: with evi_harness.record(websocket, dialect=NAME).")
 
+    def followed_replies(self) -> FollowedReplies:
+        """Any message may be part of a reply that goes on."""
+        return _UnknownReplies()
+
     def upgrade(self, frame: Frame) -> Optional[Tuple[Frame, List[str]]]:  # noqa: ARG002 - the signature is Adapter's
         """Nothing is lacking."""
         return None
@@ -228,3 +233,23 @@ async def _reached(base_url: str, url: str, tls: Optional[ssl.SSLContext]) -> As
 
 
 PLAIN = Plain()
+
+
+class _UnknownReplies:
+    """The replies of a dialect that does not say when one is over.
+
+    Attributes:
+        last_s: When the latest message came.
+    """
+
+    def __init__(self) -> None:
+        self.last_s: Optional[float] = None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether there may be one: from the first message on."""
+        return self.last_s is not None
+
+    def take(self, message: Message, now_s: float) -> None:  # noqa: ARG002 - the signature is FollowedReplies'
+        """Take a received message."""
+        self.last_s = now_s

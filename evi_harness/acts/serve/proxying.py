@@ -24,6 +24,7 @@ from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words, va
 from evi_harness.guard.own_output import silence_libraries, told_by_us
 from evi_harness.sdk.hume.connect_errors import unreachable
 from evi_harness.sdk.tls import tls_for
+from evi_harness.session.events import Event
 from evi_harness.settings.endpoint import Endpoint, endpoint_of
 from evi_harness.settings.environment import endpoint_for, load_environment
 from evi_harness.settings.interrupts import Interrupts
@@ -185,6 +186,7 @@ class RunningProxy:
         warn: Called with a line for each refused request.
         on_open: Called when a session has begun.
         catch_up: Called before what was sent is read, so that ``read_line`` has had what it read before.
+        watch: Called with each event, and the number of its session.
 
     Attributes:
         sessions: The completed sessions.
@@ -199,6 +201,7 @@ class RunningProxy:
         warn: Callable[[str], object],
         on_open: Callable[[], object] = lambda: None,
         catch_up: Callable[[], object] = lambda: None,
+        watch: Optional[Callable[[int, Event], object]] = None,
     ) -> None:
         self.sessions: List[Relayed] = []
         self._options = options
@@ -221,6 +224,7 @@ class RunningProxy:
             on_over=self._over,
             on_open=on_open,
             catch_up=catch_up,
+            watch=watch,
         )
         self.read_line = sessions.read_line
         self._relay = Relay(

@@ -95,6 +95,7 @@ class RelayedSessions:
         on_over: Called with each finished session, on the relay's loop.
         on_open: Called when a session has begun.
         catch_up: Called before what was sent is read, so that ``read_line`` has had what it read before.
+        watch: Called with each event, and the number of its session.
     """
 
     def __init__(
@@ -109,8 +110,10 @@ class RelayedSessions:
         on_over: Callable[[RelayedSession], object],
         on_open: Callable[[], object] = lambda: None,
         catch_up: Callable[[], object] = lambda: None,
+        watch: Optional[Callable[[int, Event], object]] = None,
     ) -> None:
         self.catch_up = catch_up
+        self.watch = watch
         self.max_bytes = max_bytes
         self.waiting_bytes = waiting_bytes
         self.on_over = on_over
@@ -214,7 +217,7 @@ class RelayedSession:
         self._number = number
         self._writer = writer
         self._recorder = Recorder(writer, limit_bytes=sessions.waiting_bytes, warn=lambda _: None)
-        self._log = WireLog(self._recorder.put, self._recorder.drop, extensions=extensions, max_bytes=sessions.max_bytes, redact=redact)
+        self._log = WireLog(self._put, self._recorder.drop, extensions=extensions, max_bytes=sessions.max_bytes, redact=redact)
         self._is_over = False
         self._ended_at = ""
 
@@ -222,6 +225,11 @@ class RelayedSession:
     def n_held(self) -> int:
         """How many bytes are kept in memory."""
         return self._log.n_held + self._recorder.n_waiting_bytes
+
+    def _put(self, event: Event) -> None:
+        self._recorder.put(event)
+        if self._sessions.watch is not None:
+            self._sessions.watch(self._number, event)
 
     def opened(self, handshake: Handshake, now_ns: int, asked_ns: int) -> None:
         """The WebSocket is open."""

@@ -24,12 +24,16 @@ from evi_harness.acts.serve.simulating import SIMULATOR, simulation
 from evi_harness.audio.sources import FileSource
 from evi_harness.carriers.admission import Admission
 from evi_harness.carriers.telling import Aside
-from evi_harness.dialects import DEFAULT, dialect_named
+from evi_harness.dialects import DEFAULT, adapter_for, dialect_named
 from evi_harness.errors import EviHarnessError, SessionError, SessionUnwritable, UsageError
 from evi_harness.guard.own_output import silence_libraries
-from evi_harness.runs.app_channel import INPUT, WARNED, InputLine, PointedPlan, identity_of, with_site
+from evi_harness.runs.app_channel import INPUT, SOUND, WARNED, InputLine, PointedPlan, SoundState, identity_of, with_site
 from evi_harness.runs.app_command import Hosts
+from evi_harness.runs.quiet_end import PATIENCE_S, QUIET_S, Quiet
+from evi_harness.sdk.adapter import FollowedReplies
+from evi_harness.session.events import Closed, Event, Opened, Received
 from evi_harness.session.json_value import Json
+from evi_harness.session.protocols import RECEIVED
 from evi_harness.settings.endpoint import Endpoint
 from evi_harness.settings.environment import ANY_KEY, load_environment
 from evi_harness.settings.interrupts import Interrupts
@@ -56,7 +60,8 @@ class CommandOptions:
         proxy: The options of the proxy.
         is_simulated: Whether the service is a simulator.
         script: The simulator's script, None to repeat what it hears.
-        mic: An audio file to use as the microphone of a Python app, with a software speaker; None for the machine's sound.
+        mic: An audio file to use as the microphone of a Python app, with a software speaker; None for the machine's sound. The app is
+            interrupted when the file and the last reply have been over for a while.
         duration_s: Interrupt the app this many seconds after the first WebSocket opened; None for never.
     """
 
@@ -178,6 +183,10 @@ class _Run:
         self._tell = tell
         self._n_told = 0
         self._is_counting = False
+        # Of each session that is under way.
+        self._replies: Dict[int, FollowedReplies] = {}
+        self._quiet = Quiet()
+        self._is_over = False
         self._process: Optional[asyncio.subprocess.Process] = None
 
     async def main(self) -> CommandResult:
@@ -188,12 +197,20 @@ class _Run:
         def take(kind: bytes, what: object) -> None:
             if kind == INPUT and isinstance(what, InputLine):
                 running.read_line(what)
+            elif kind == SOUND and isinstance(what, SoundState):
+                self._look(what)
             elif kind == WARNED:
                 self._tell(f"warning: {what}")
 
         reports = AppReports(take)
         running = RunningProxy(
-            self._proxy, self._endpoint, lambda one: self._tell(str(one)), self._tell, self._begin_to_count, reports.catch_up
+            self._proxy,
+            self._endpoint,
+            lambda one: self._tell(str(one)),
+            self._tell,
+            self._begin_to_count,
+            reports.catch_up,
+            None if self._sound is None else self._follow,
         )
         try:
             try:
@@ -254,8 +271,7 @@ class _Run:
         place = urlsplit(url)
         assert place.hostname is not None
         assert place.port is not None
-        proxy, dialect = (place.hostname, place.port), self._dialect
-        plan = PointedPlan(self._hosts, proxy, dialect, stdin=identity_of(0))
+        plan = PointedPlan(self._hosts, (place.hostname, place.port), self._dialect, stdin=identity_of(0))
         if self._sound is None:
             return plan
         parts: List[bytes] = []
@@ -268,6 +284,25 @@ class _Run:
         if self._options.duration_s is not None and not self._is_counting:
             self._is_counting = True
             asyncio.get_running_loop().call_later(self._options.duration_s, self._end, signal.SIGINT)
+
+    def _follow(self, number: int, event: Event) -> None:
+        """Follow a session, as to whether a reply is owed or under way."""
+        if isinstance(event, Opened):
+            self._replies[number] = adapter_for(self._dialect).followed_replies()
+        elif isinstance(event, Closed):
+            self._replies.pop(number, None)
+        elif isinstance(event, Received) and number in self._replies:
+            self._replies[number].take(self._dialect.read(RECEIVED, event.frame), asyncio.get_running_loop().time())
+
+    def _look(self, sound: SoundState) -> None:
+        """See whether the file and the last reply have been over for a while, as ``record`` does; then the app is interrupted."""
+        now_s = asyncio.get_running_loop().time()
+        awaits = any(one.is_pending and now_s - (one.last_s or now_s) < PATIENCE_S for one in self._replies.values())
+        quiet_s = self._quiet.look(sound.at_s, sound.is_quiet and bool(self._replies) and not awaits)
+        if quiet_s >= QUIET_S and not self._is_over:
+            self._is_over = True
+            self._tell("interrupting the app: the file and the last reply are over")
+            self._end(signal.SIGINT)
 
     def _hand_on(self) -> None:
         """A signal has come: the app is to have it too. One that takes no notice is told more firmly each time."""

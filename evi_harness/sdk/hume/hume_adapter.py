@@ -16,11 +16,12 @@ from evi_harness.evi.queries import audio_settings
 from evi_harness.evi.reading import read
 from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack
-from evi_harness.sdk.adapter import Callbacks, LiveTalk, LiveTalkOptions
+from evi_harness.sdk.adapter import Callbacks, FollowedReplies, LiveTalk, LiveTalkOptions
 from evi_harness.sdk.hume import handlers, installed_sdk, microphone, moved_imports, parsing, playback_queue
 from evi_harness.sdk.hume.connection import open_chat, watched_parser, websocket_of
 from evi_harness.sdk.hume.direct_chat import direct_chat
 from evi_harness.sdk.hume.handing_on import HEADERLESS, HandingOn, is_players
+from evi_harness.sdk.hume.owed_replies import Replies
 from evi_harness.sdk.hume.own_audio import OwnAudio
 from evi_harness.sdk.hume.quickstart import Quickstart
 from evi_harness.sdk.hume.sound import software_sound
@@ -166,6 +167,10 @@ class Hume:
         from evi_harness.sdk.hume.live_conversation import LiveConversation
 
         return LiveConversation(options)
+
+    def followed_replies(self) -> FollowedReplies:
+        """By the types of EVI's messages."""
+        return Replies()
 
     def upgrade(self, frame: Frame) -> Optional[Tuple[Frame, List[str]]]:
         """Add the fields that newer models insist on."""

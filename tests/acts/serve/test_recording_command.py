@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import sys
@@ -17,11 +18,15 @@ from evi_harness.acts.serve.recording_command import CommandOptions, CommandResu
 from evi_harness.acts.serve.serving import play
 from evi_harness.acts.sessions import check_session
 from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.evi.dialect import EVI
+from evi_harness.sdk.hume.installed_sdk import import_sdk
+from evi_harness.sdk.hume.owed_replies import Replies
 from evi_harness.verdicts.loading import load_session
 
 pytestmark = pytest.mark.usefixtures("no_environment")
 
-TYPED = Path(__file__).resolve().parents[3] / "sessions" / "typed"
+ROOT = Path(__file__).resolve().parents[3]
+TYPED = ROOT / "sessions" / "typed"
 CHAT = """
 import asyncio, json, os, signal, sys, websockets
 
@@ -33,6 +38,14 @@ async def main(url, then):
 async def nothing(socket):
     pass
 """
+
+
+def require_config_id():
+    """Skip where the installed SDK is older than what the app is written for."""
+    from hume.client import AsyncHumeClient
+
+    if "config_id" not in inspect.signature(AsyncHumeClient(api_key="none").empathic_voice.chat.connect).parameters:
+        pytest.skip("the installed SDK has no config_id")
 
 
 def recorded(tmp_path, program, *words, **options):
@@ -103,6 +116,36 @@ asyncio.run(main(os.environ["EVI_HARNESS_URL"], stays))
 """
     result, _ = recorded(tmp_path, program, duration_s=0.1)
     assert (result.code, result.signal_name) == (None, "SIGKILL")
+
+
+def test_an_app_whose_microphone_is_a_file_is_interrupted_behind_the_last_reply(tmp_path, monkeypatch):
+    """As ``record`` ends: the user has spoken, and the service has answered to the end."""
+    import_sdk()
+    require_config_id()
+    monkeypatch.setenv("HUME_API_KEY", "none")
+    # However long the machine takes: only once it was heard to answer is quiet the end, and the app ends by itself.
+    monkeypatch.setattr(recording_command, "QUIET_S", 600)
+    monkeypatch.setattr(recording_command, "GRACE_S", 600)
+
+    take = Replies.take
+
+    def hear(replies, message, now_s):
+        take(replies, message, now_s)
+        if message.type == "assistant_end":
+            monkeypatch.setattr(recording_command, "QUIET_S", 0.3)
+
+    monkeypatch.setattr(Replies, "take", hear)
+    words, lines = (sys.executable, str(ROOT / "fixtures" / "apps" / "current_quickstart.py")), []
+    options = CommandOptions(words, ProxyOptions(out=tmp_path / "out"), is_simulated=True, mic=ROOT / "fixtures" / "speech" / "user-1.flac")
+    result = record_command(options, lines.append)
+    assert [line.split(":")[0] for line in lines] == ["interrupting the app", "session 1"]
+    assert (result.signal_name, result.exit_code) == ("SIGINT", 128 + signal.SIGINT)
+    (relayed,) = result.sessions
+    assert (relayed.closed.by, relayed.problem) == ("app", None)
+    session = load_session(relayed.folder)
+    types = [EVI.read("received", event.frame).type for event in session.received]
+    assert types[-1] == "assistant_end"
+    assert {"user_message", "audio_output"} <= set(types)
 
 
 def test_what_an_app_leaves_running_is_named(tmp_path, monkeypatch):
