@@ -37,6 +37,8 @@ __all__ = [
     "forget",
     "key_variables",
     "known_dialects",
+    "spoken_by",
+    "spoken_here",
 ]
 
 # What a session speaks where nobody says.
@@ -59,6 +61,8 @@ _ADAPTERS: Mapping[str, str] = {
     "evi": "evi_harness.sdk.hume.hume_adapter:HUME",
     "openai-realtime": "evi_harness.sdk.openai.openai_adapter:REALTIME",
 }
+# What the connections of some SDKs speak, by the package that these are.
+_SPOKEN_BY: Mapping[str, str] = {"openai": "openai-realtime"}
 _NO_SDK = "evi_harness.sdk.plain_client:PLAIN"
 
 
@@ -117,6 +121,16 @@ def adapter_for(dialect: Dialect) -> Adapter:
         EviHarnessError: The package that brings it cannot be imported.
     """
     return _adapter(dialect.name)
+
+
+def spoken_by(connection: object) -> str:
+    """The name of the dialect that a connection speaks, by the SDK whose it is; the default one for any other connection."""
+    return _SPOKEN_BY.get(type(connection).__module__.partition(".")[0], DEFAULT)
+
+
+def spoken_here() -> Tuple[str, ...]:
+    """The default dialect, and those of the SDKs that this process has loaded."""
+    return (DEFAULT, *(name for package, name in _SPOKEN_BY.items() if package in sys.modules))
 
 
 def known_dialects() -> Tuple[str, ...]:

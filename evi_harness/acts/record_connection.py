@@ -20,7 +20,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional, S
 from urllib.parse import urlsplit
 
 from evi_harness.bounds import require_word
-from evi_harness.dialects import DEFAULT, adapter_for, default_dialect, dialect_named
+from evi_harness.dialects import adapter_for, dialect_named, spoken_by, spoken_here
 from evi_harness.errors import SdkError, SessionUnwritable, UsageError, value_of
 from evi_harness.guard.program_end import at_program_end
 from evi_harness.sdk.adapter import Adapter
@@ -49,7 +49,8 @@ _reserved: Set[Path] = set()
 _logger = logging.getLogger("evi_harness")
 
 # Here, and not when ``record`` is called: by then a conversation has begun, and its loop is not to wait for an import.
-adapter_for(default_dialect())
+for _spoken in spoken_here():
+    adapter_for(dialect_named(_spoken))
 
 
 def record(
@@ -63,7 +64,7 @@ def record(
     now_ns: Optional[Callable[[], int]] = None,
     connect_ns: Optional[int] = None,
     watch: Optional[Callable[[Event], object]] = None,
-    dialect: str = DEFAULT,
+    dialect: Optional[str] = None,
 ) -> Recording:
     """Record everything that crosses a connection, both ways, into a session folder.
 
@@ -81,7 +82,8 @@ def record(
         now_ns: The clock that stamps the events, in nanoseconds; by default ``time.monotonic_ns``.
         connect_ns: When the app called connect, by that clock; the session then has how long connecting took.
         watch: Called with each event after it was written, on the recorder's thread; its exceptions are ignored.
-        dialect: Name of the dialect: a built-in one, or one that an installed package provides.
+        dialect: Name of the dialect: a built-in one, or one that an installed package provides. By default ``openai-realtime`` for a
+            connection of the openai package, and ``evi`` for any other.
 
     Returns:
         The recording, which has not begun.
@@ -109,7 +111,7 @@ def record(
         raise UsageError(f"service is {service!r}", hint="Name the service, as text.")
     require_word("user_interrupt", user_interrupt, _USER_INTERRUPT)
     with value_of("dialect"):
-        spoken = dialect_named(dialect)
+        spoken = dialect_named(spoken_by(socket) if dialect is None else dialect)
     adapter = adapter_for(spoken)
     connection = _connection(socket, adapter)
     # The machine's clock itself costs the app less than a method around it.
@@ -118,7 +120,9 @@ def record(
         hint = "Take time.monotonic_ns() right before connect is called."
         raise UsageError(f"connect_ns is {connect_ns}, which is in the future", hint=hint)
     header = {"user_interrupt": user_interrupt, "service": service}
-    return Recording(connection, spoken, out, name, tuple(secrets), header, now_ns, watch or (lambda _: None), connect_ns)
+    return Recording(
+        connection, spoken, out, name, tuple(secrets), header, now_ns, watch or (lambda _: None), connect_ns, sdk=adapter.package
+    )
 
 
 class Recording:
@@ -141,6 +145,8 @@ class Recording:
         now_ns: Callable[[], int],
         watch: Callable[[Event], object],
         connect_ns: Optional[int] = None,
+        *,
+        sdk: str = "hume",
     ) -> None:
         self.folder: Optional[Path] = None
         self.closed: Optional[Closed] = None
@@ -153,6 +159,7 @@ class Recording:
         self._now_ns = now_ns
         self._watch = watch
         self._connect_ns = connect_ns
+        self._sdk = sdk
         self._ends_with_connection = False
         self._is_started = False
         self._failure: Optional[Exception] = None
@@ -278,7 +285,7 @@ class Recording:
 
     def _open_folder(self, opened: Event) -> SessionWriter:
         """Make the folder; on the recorder's thread."""
-        header = Header(id=str(uuid.uuid4()), made_by="record", dialect=self._dialect.name, software=software(), **self._header)
+        header = Header(id=str(uuid.uuid4()), made_by="record", dialect=self._dialect.name, software=software(self._sdk), **self._header)
         secrets = [*self._secrets, *known_secrets(Session(header, (opened,)))]
         folder = self._reserved or _reserve(*self._place)
         try:
@@ -443,7 +450,8 @@ def _connection(socket: Any, adapter: Adapter) -> Any:
         kind = f"{type(socket).__module__}.{type(socket).__qualname__}"
         raise UsageError(
             f"{kind} is neither a connection of the SDK nor one of the websockets library (versions 12 to 17)",
-            hint="Give record() what the SDK's connect() gives: async with client.empathic_voice.chat.connect(...) as socket.",
+            hint="Give record() what the SDK's connect() gives: async with client.empathic_voice.chat.connect(...) as socket, "
+            "or client.realtime.connect(...) of the openai package.",
         )
     return found
 

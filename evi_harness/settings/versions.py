@@ -18,10 +18,14 @@ GIT_S = 2.0
 _COMMIT = "# branch.oid "
 
 
-def software() -> Dict[str, str]:
-    """Versions by name; a package that is not installed is left out."""
+def software(sdk: str = "hume") -> Dict[str, str]:
+    """Versions by name; a package that is not installed is left out.
+
+    Args:
+        sdk: The package of the app's SDK.
+    """
     found = {"evi_harness": __version__, "python": platform.python_version(), "platform": f"{platform.system()}-{platform.machine()}"}
-    versions = {package: version_of(package) for package in ("hume", "websockets")}
+    versions = {package: version_of(package) for package in dict.fromkeys((sdk, "websockets"))}
     return {**found, **{package: version for package, version in versions.items() if version is not None}}
 
 

@@ -122,8 +122,8 @@ def judge_replay(replayed: Replayed, judging: Judging, redactor: Redactor) -> Ju
         SessionUnwritable: What was sent is to be accepted, and is more than an expectation may hold.
     """
     spoken = dialect_of(replayed.expected.recorded)
-    run, live, dialect = replayed.run, _session(replayed, spoken), Discreet(spoken, redactor, judging.rules)
     adapter = adapter_for(spoken)
+    run, live, dialect = replayed.run, _session(replayed, spoken, adapter.package), Discreet(spoken, redactor, judging.rules)
     by_app, late_ns, severities = run.handshake_by_app, judging.max_late_ns, judging.severities
 
     def verdict_by(played: Session) -> Verdict:
@@ -178,7 +178,7 @@ def _unseen(replayed: Replayed, live: Session, verdict: Verdict, dialect: Dialec
     return unseen(recorded, live, dialect, app=app, told=told)
 
 
-def _session(replayed: Replayed, dialect: Dialect) -> Session:
+def _session(replayed: Replayed, dialect: Dialect, sdk: str) -> Session:
     """What crossed the wire, and was noted, as a session of its own."""
     recorded, run, clock, now = replayed.expected.recorded, replayed.run, replayed.clock, now_utc()
     header = Header(
@@ -187,7 +187,7 @@ def _session(replayed: Replayed, dialect: Dialect) -> Session:
         created=now,
         dialect=dialect.name,
         service="player",
-        software=software(),
+        software=software(sdk),
         recorded=Recorded(),
         complete=True,
         start=Anchor(0, now),

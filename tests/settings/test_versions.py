@@ -25,6 +25,12 @@ def test_versions_are_those_of_what_runs():
     assert "websockets" in found
 
 
+def test_another_sdk_stands_in_its_place():
+    """Once, where it is the library below."""
+    assert set(software("pytest")) == {"evi_harness", "python", "platform", "pytest", "websockets"}
+    assert set(software("websockets")) == {"evi_harness", "python", "platform", "websockets"}
+
+
 def test_a_package_that_is_absent_is_left_out(tmp_path, monkeypatch):
     """It is not called unknown."""
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
