@@ -19,6 +19,7 @@ from _pytest.assertion import rewrite
 
 from evi_harness.cli.commands import evi_harness as root
 from evi_harness.measure.metrics import METRICS
+from evi_harness.quiet_loading import loading
 
 yaml = pytest.importorskip("yaml", reason="PyYAML is not installed; the extra 'test' has it")
 
@@ -210,7 +211,8 @@ def options() -> Iterator[Tuple[str, click.Option]]:
 
 def test_every_option_has_a_test() -> None:
     """By its flag, alone or within a command, or by its parameter's name, as a call gives it. The page of options is compared elsewhere."""
-    there = literals(ROOT / "tests")
+    with loading():
+        there = literals(ROOT / "tests")
     words = {word.partition("=")[0] for text in there for word in text.split()} | there
     untried = [f"{command} {max(one.opts, key=len)}" for command, one in options() if not words & {*one.opts, one.name or ""}]
     assert untried == []

@@ -17,6 +17,8 @@ from typing import Any, Callable, Dict, Iterator, List, Set, Tuple
 
 import pytest
 
+from evi_harness.quiet_loading import loading
+
 PACKAGE = "evi_harness"
 ROOT = Path(__file__).resolve().parents[1] / PACKAGE
 
@@ -203,10 +205,11 @@ def forget_sources() -> Iterator[None]:
 def modules_of(root: Path) -> Dict[str, Module]:
     """Every module of the package in a folder, by dotted name."""
     found = {}
-    for path in sorted(root.rglob("*.py")):
-        parts = [PACKAGE, *path.relative_to(root).with_suffix("").parts]
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        found[name] = Module(name, path, ast.parse(path.read_text(encoding="utf-8"), str(path)))
+    with loading():
+        for path in sorted(root.rglob("*.py")):
+            parts = [PACKAGE, *path.relative_to(root).with_suffix("").parts]
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            found[name] = Module(name, path, ast.parse(path.read_text(encoding="utf-8"), str(path)))
     return found
 
 

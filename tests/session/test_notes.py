@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterator, List, Set, Tuple
 
 import pytest
 
+from evi_harness.quiet_loading import loading
 from evi_harness.replay.judging.findings import FINDINGS
 from evi_harness.session import notes
 from evi_harness.session.events import Note
@@ -35,20 +36,30 @@ def rows() -> Iterator[Tuple[List[str], str, Set[str], str]]:
         yield re.findall(r"`(\w+)`", names), of, set(re.findall(r"`(\w+)`", data)), by
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forget_sources() -> Iterator[None]:
+    """Leave the syntax trees of the package to no later test: whoever looks for garbage would look through a million nodes."""
+    yield
+    modules.cache_clear()
+
+
 @functools.cache
 def modules() -> List[Tuple[str, str, ast.Module]]:
     """Every module of the package but the table: its room, its path, and its code."""
     paths = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name not in ("notes.py", "note_kind.py")]
     places = [(path, path.relative_to(PACKAGE)) for path in paths]
-    return [(place.parts[0], place.as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path, place in places]
+    with loading():
+        return [(place.parts[0], place.as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path, place in places]
 
 
 def uses(tree: ast.Module) -> Iterator[Tuple[str, bool]]:
     """The kinds of note that a module uses, each with whether it reads it there; two kinds compared are neither written nor read."""
-    parents = {child: parent for parent in ast.walk(tree) for child in ast.iter_child_nodes(parent)}
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     imported = {alias.name for node in imports if node.module == "evi_harness.session.notes" for alias in node.names}
     has_table = any(node.module == "evi_harness.session" and alias.name == "notes" for node in imports for alias in node.names)
+    if not imported and not has_table:
+        return
+    parents = {child: parent for parent in ast.walk(tree) for child in ast.iter_child_nodes(parent)}
     for node in ast.walk(tree):
         is_name = isinstance(node, ast.Name) and node.id in imported
         is_member = has_table and isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "notes"

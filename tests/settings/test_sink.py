@@ -331,11 +331,16 @@ _MODES = frozenset("wax+")
 _ALWAYS = frozenset(
     {"print", "print_exc", "print_exception", "print_last", "write_text", "write_bytes", "basicConfig", "StreamHandler", "FileHandler"}
 )
+# Where none of these words is, there is no way out.
+_WAYS = (*_ALWAYS, "__stdout__", "__stderr__", "dump", "os.write", "open")
 
 
 def ways_out(path):
     """The calls of a module that write to a file or to a stream, by their names."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    source = path.read_text(encoding="utf-8")
+    if not any(word in source for word in _WAYS):
+        return
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute) and node.attr in ("__stdout__", "__stderr__"):
             yield node.attr
         if not isinstance(node, ast.Call):
