@@ -8,6 +8,8 @@ there. Every other host is what it was.
 
 from __future__ import annotations
 
+import atexit
+import os
 from contextlib import ExitStack
 from typing import Optional
 
@@ -18,7 +20,7 @@ from evi_harness.injected.leading import lead
 from evi_harness.injected.noted_input import NotedInput
 from evi_harness.injected.sound_watch import WatchedSound
 from evi_harness.injected.tls_left_out import leave_tls_out
-from evi_harness.runs.app_channel import INPUT, SOUND, WARNED, PointedPlan, Reports, identity_of
+from evi_harness.runs.app_channel import INPUT, PLAYED, SOUND, WARNED, PointedPlan, Reports, identity_of
 from evi_harness.runs.app_command import is_among
 
 __all__ = ["point"]
@@ -48,5 +50,16 @@ def point(plan: PointedPlan, reports: Reports, channel: str) -> None:
     if plan.pcm is not None:
         sound = WatchedSound(plan.pcm, plan.samples, lambda state: reports.send(SOUND, state))
         _STANDING.callback(sound.stop)
+
+        def tell_of_played() -> None:
+            sound.stop()
+            # A fork has another's sound.
+            if sound.speaker.playbacks and os.getpid() == process:
+                reports.send(PLAYED, sound.speaker.playbacks)
+
+        process = os.getpid()
+        # Before what the app registers, and so called behind that.
+        atexit.register(tell_of_played)
+        _STANDING.callback(atexit.unregister, tell_of_played)
         stand_in = software_sounddevice(sound.microphone, sound.speaker)
         _STANDING.enter_context(adapter_for(plan.dialect).sound(stand_in))

@@ -37,6 +37,7 @@ __all__ = [
     "IS_TERMINATED",
     "NEVER_ENDS",
     "OWNS",
+    "PLAYED",
     "REFUSED",
     "SECOND",
     "SITE",
@@ -68,8 +69,9 @@ BEGAN, EVENT, REFUSED, WARNED, IS_TERMINATED, NEVER_ENDS, FINISHED, FAILED = b"b
 # Of processes that the app starts beside itself, each by its process id: that one was forked; that one has opened the connection, and the
 # session is its own from now on; and that another one wanted to.
 FORKED, OWNS, SECOND = b"c", b"o", b"s"
-# While a command is recorded: that the app has read a line of its input; and the state of its software sound.
-INPUT, SOUND = b"i", b"q"
+# While a command is recorded: that the app has read a line of its input; the state of its software sound; and at the end all that the
+# software speaker played, as ``Playback``\ s.
+INPUT, SOUND, PLAYED = b"i", b"q", b"p"
 
 # Behind the plan in its file: the process that owns the session, 0 for none.
 _OWNER = struct.Struct("!Q")

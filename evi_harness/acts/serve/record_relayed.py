@@ -60,6 +60,7 @@ class Relayed:
         closed: How it ended, None if nobody saw it.
         folder: Where it was recorded, None if it was not.
         problem: Why the recording is incomplete, None if it is complete.
+        opened_ns: When it was opened, by the machine's monotonic clock.
     """
 
     number: int
@@ -70,6 +71,7 @@ class Relayed:
     closed: Optional[Closed]
     folder: Optional[Path]
     problem: Optional[str]
+    opened_ns: int = 0
 
     def __str__(self) -> str:
         by = "end not seen" if self.closed is None else f"closed by the {self.closed.by}"
@@ -219,6 +221,7 @@ class RelayedSession:
         self._recorder = Recorder(writer, limit_bytes=sessions.waiting_bytes, warn=lambda _: None)
         self._log = WireLog(self._put, self._recorder.drop, extensions=extensions, max_bytes=sessions.max_bytes, redact=redact)
         self._is_over = False
+        self._opened_ns = 0
         self._ended_at = ""
 
     @property
@@ -233,6 +236,7 @@ class RelayedSession:
 
     def opened(self, handshake: Handshake, now_ns: int, asked_ns: int) -> None:
         """The WebSocket is open."""
+        self._opened_ns = now_ns
         self._log.opened(handshake, now_ns, asked_ns)
 
     def from_app(self, data: bytes, now_ns: int) -> None:
@@ -269,7 +273,15 @@ class RelayedSession:
         log = self._log
         self._recorder.close(end=Anchor(log.last_ns, self._ended_at), recorded=Recorded(closed=log.closed is not None))
         return Relayed(
-            self._number, log.last_ns, log.n_sent, log.n_received, log.n_unread, log.closed, self._writer.folder, self._problem()
+            self._number,
+            log.last_ns,
+            log.n_sent,
+            log.n_received,
+            log.n_unread,
+            log.closed,
+            self._writer.folder,
+            self._problem(),
+            self._opened_ns,
         )
 
     def _problem(self) -> Optional[str]:

@@ -21,13 +21,15 @@ from evi_harness.acts.serve.proxying import ProxyOptions, RunningProxy, upstream
 from evi_harness.acts.serve.record_relayed import Relayed
 from evi_harness.acts.serve.serving import ServeOptions, served
 from evi_harness.acts.serve.simulating import SIMULATOR, simulation
+from evi_harness.audio.cadence import AT_ITS_RATE
+from evi_harness.audio.software_speaker import Heard, Playback
 from evi_harness.audio.sources import FileSource
 from evi_harness.carriers.admission import Admission
 from evi_harness.carriers.telling import Aside
 from evi_harness.dialects import DEFAULT, adapter_for, dialect_named
 from evi_harness.errors import EviHarnessError, SessionError, SessionUnwritable, UsageError
 from evi_harness.guard.own_output import silence_libraries
-from evi_harness.runs.app_channel import INPUT, SOUND, WARNED, InputLine, PointedPlan, SoundState, identity_of, with_site
+from evi_harness.runs.app_channel import INPUT, PLAYED, SOUND, WARNED, InputLine, PointedPlan, SoundState, identity_of, with_site
 from evi_harness.runs.app_command import Hosts
 from evi_harness.runs.quiet_end import PATIENCE_S, QUIET_S, Quiet
 from evi_harness.sdk.adapter import FollowedReplies
@@ -39,6 +41,8 @@ from evi_harness.settings.environment import ANY_KEY, load_environment
 from evi_harness.settings.interrupts import Interrupts
 from evi_harness.settings.new_folder import SessionsFolder, require_name
 from evi_harness.storage.app_facts import add_app_facts
+from evi_harness.verdicts.heard_audio import keep_heard
+from evi_harness.verdicts.redacted_views import redactor_for
 
 __all__ = ["CommandOptions", "CommandResult", "record_command"]
 
@@ -187,6 +191,7 @@ class _Run:
         self._replies: Dict[int, FollowedReplies] = {}
         self._quiet = Quiet()
         self._is_over = False
+        self._playbacks: List[Playback] = []
         self._process: Optional[asyncio.subprocess.Process] = None
 
     async def main(self) -> CommandResult:
@@ -199,6 +204,8 @@ class _Run:
                 running.read_line(what)
             elif kind == SOUND and isinstance(what, SoundState):
                 self._look(what)
+            elif kind == PLAYED and isinstance(what, list):
+                self._playbacks += what
             elif kind == WARNED:
                 self._tell(f"warning: {what}")
 
@@ -224,6 +231,7 @@ class _Run:
         finally:
             await self._killed()
             await running.stop()
+            reports.catch_up()
             reports.end()
             self._interrupts.over()
         result = CommandResult(
@@ -235,6 +243,7 @@ class _Run:
             self._dialect.variables.base_url,
         )
         self._note(result)
+        self._keep_heard(result)
         return result
 
     async def _killed(self) -> None:
@@ -332,6 +341,22 @@ class _Run:
         if self._process is not None and self._process.returncode is None:
             with suppress(ProcessLookupError):
                 self._process.send_signal(number)
+
+    def _keep_heard(self, result: CommandResult) -> None:
+        """Write what the software speaker played beside the session."""
+        if self._sound is None or not result.sessions:
+            return
+        if not self._playbacks:
+            self._tell("note: there is no heard.wav: no process of the app played on the software speaker and ended by itself")
+            return
+        if len(result.sessions) > 1:
+            self._tell("note: there is no heard.wav: it is for a single session")
+            return
+        (one,) = result.sessions
+        if one.folder is not None and one.problem is None:
+            heard = Heard.of(self._playbacks, one.opened_ns, AT_ITS_RATE)
+            for remark in keep_heard(one.folder, heard, redactor_for()).remarks:
+                self._tell(f"note: {remark}")
 
     def _note(self, result: CommandResult) -> None:
         """Have each session say how the app ended."""

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import soundfile
 from thread_server import serving_in_thread
 
 from evi_harness.acts.serve import recording_command
@@ -146,6 +147,21 @@ def test_an_app_whose_microphone_is_a_file_is_interrupted_behind_the_last_reply(
     types = [EVI.read("received", event.frame).type for event in session.received]
     assert types[-1] == "assistant_end"
     assert {"user_message", "audio_output"} <= set(types)
+    # What was said and what was played, on the session's timeline: the reply sounds after it came.
+    assert check_session(relayed.folder) == []
+    samples, rate = soundfile.read(str(relayed.folder / "heard.wav"), dtype="int16")
+    user, heard = samples[:, 0].nonzero()[0], samples[:, 1].nonzero()[0]
+    (first,) = [event for event in session.received if EVI.read("received", event.frame).type == "audio_output"][:1]
+    assert user[0] / rate < first.at_ns / 1e9 <= heard[0] / rate
+
+
+def test_a_recording_in_which_nothing_was_played_on_the_software_speaker(tmp_path):
+    """That is said: one would look for the file."""
+    program = 'asyncio.run(main(os.environ["EVI_HARNESS_URL"], nothing))'
+    result, lines = recorded(tmp_path, program, mic=ROOT / "fixtures" / "speech" / "user-1.flac")
+    assert [line.split(":")[0] for line in lines] == ["session 1", "note"]
+    assert "heard.wav" in lines[-1]
+    assert not (result.sessions[0].folder / "heard.wav").exists()
 
 
 def test_what_an_app_leaves_running_is_named(tmp_path, monkeypatch):
