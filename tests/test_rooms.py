@@ -51,7 +51,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "measure": set(),
     # Audio in containers, as it crosses a wire in pieces.
     "containers": set(),
-    "simulate": {"evi", "containers"},
+    "simulate": {"evi", "openai_realtime", "json_dialects", "containers"},
     "redacting": set(),
     "storage": {"redacting", "input_file"},
     "audio": {"containers", "input_file", "installed_packages"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Iterable, Optional, Tuple, Union
 
@@ -52,6 +53,8 @@ def serve(
     *,
     simulate: bool = False,
     script: Optional[AnyPath] = None,
+    dialect: Optional[str] = None,
+    max_duration_s: Optional[float] = None,
     host: str = LOOPBACK,
     port: int = 0,
     allow_incomplete: bool = False,
@@ -62,15 +65,17 @@ def serve(
     origins: Iterable[str] = (),
     hosts: Iterable[str] = (),
 ) -> SessionServer:
-    """Serve a session, or a simulated EVI, in real time on a loopback port, for the duration of a block.
+    """Serve a session, or a simulated service, in real time on a loopback port, for the duration of a block.
 
     ``with evi_harness.serve("sessions/weather") as server:`` or ``async with``; the app connects to ``server.url``. The server runs in a
     separate process, so that an app in this one does not delay it.
 
     Args:
         session: A session, or its folder; None to simulate.
-        simulate: Serve a simulated EVI, which needs no recording.
+        simulate: Serve a simulator, which needs no recording.
         script: The simulator's script, a TOML file; None to repeat what the simulator hears. docs/how-to/simulator.md describes the format.
+        dialect: What the simulator speaks: ``evi``, if it is None, or ``openai-realtime``.
+        max_duration_s: After how many seconds the simulator ends a session; None for what the script says, or the service does.
         host: The loopback address to listen on.
         port: The port; 0 picks a free one.
         allow_incomplete: Serve an incomplete or damaged session as it is.
@@ -102,6 +107,10 @@ def serve(
         raise UsageError(Words("give either ", Parameter("session"), " or ", Parameter("simulate"), ", and not both"))
     if script is not None and not simulate:
         raise UsageError(Words(Parameter("script"), " needs ", Parameter("simulate")))
+    if (dialect is not None or max_duration_s is not None) and not simulate:
+        raise UsageError(Words(Parameter("dialect"), " and ", Parameter("max_duration_s"), " need ", Parameter("simulate")))
+    if max_duration_s is not None:
+        require_number("max_duration_s", max_duration_s, SOME_TIME)
     require_number("port", port, Bounds(least=0, most=65_535))
     require_number("patience_s", patience_s, SOME_TIME)
     ignored = tuple(ignore)
@@ -118,8 +127,10 @@ def serve(
         strict=strict,
         admission=admission(tuple(origins), tuple(hosts)),
     )
+    if dialect is not None:
+        options = replace(options, dialect=dialect)
     if session is None:
-        what = simulation(None if script is None else Path(script))
+        what = simulation(None if script is None else Path(script), options.dialect, max_duration_s=max_duration_s)
         return SessionServer(server_process(what, options), None, options.rules)
     expected = load_expected(session if isinstance(session, Session) else Path(session), allow_incomplete=allow_incomplete)
     return SessionServer(server_process(expected.played, options), expected, options.rules)

@@ -29,7 +29,7 @@ _COMMANDS: Dict[str, str] = {
     "repair": "Recover what is left of a damaged session.",
     "export": "Export a session for other programs.",
     "import": "Import sessions from another format.",
-    "serve": "Serve a session, or a simulated EVI, on a loopback port.",
+    "serve": "Serve a session, or a simulator, on a loopback port.",
     "proxy": "Record apps in any language, through a local port.",
     "devices": "List sound devices.",
     "doctor": "Check what a live conversation needs, and say how to fix it.",

@@ -102,7 +102,7 @@ _OF_OUR_OWN_APP: Dict[str, str] = {
 )
 @option("--name", group=OUTPUT, metavar="NAME", default="session", show_default=True, help="The name of the session.")
 @html_option("Write a page of the session, to look at and listen to.")
-@option("--simulate", group=LIVE, is_flag=True, help="With COMMAND: a simulated EVI is the service.")
+@option("--simulate", group=LIVE, is_flag=True, help="With COMMAND: a simulator is the service.")
 @option(
     "--script",
     group=LIVE,

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Optional, Tuple
 
 import click
+from click.core import ParameterSource
 
 from evi_harness.cli.failing import ENDS
+from evi_harness.cli.options.dialect_option import dialect_option
 from evi_harness.cli.options.grouped import COMPARISON, OUTPUT, SERVER, TIME, GroupedCommand, option
 from evi_harness.cli.options.incomplete_option import allow_incomplete_option
 from evi_harness.cli.options.seconds import Seconds
@@ -18,7 +20,8 @@ __all__ = ["command"]
 
 @click.command("serve", cls=GroupedCommand)
 @click.argument("session", required=False, type=click.Path(exists=True, path_type=Path))
-@option("--simulate", group=SERVER, is_flag=True, help="Serve a simulated EVI instead of SESSION.")
+@option("--simulate", group=SERVER, is_flag=True, help="Serve a simulator instead of SESSION.")
+@dialect_option("With --simulate: what the simulator speaks.", group=SERVER)
 @option(
     "--script",
     group=SERVER,
@@ -45,6 +48,15 @@ __all__ = ["command"]
     show_default=True,
     type=click.IntRange(0, 65535),
     help="The port to listen on; 0 picks a free one.",
+)
+@option(
+    "--max-duration",
+    group=TIME,
+    metavar="SECONDS",
+    type=Seconds(min=0, min_open=True),
+    otherwise="the script's, else the service's own",
+    brief="With --simulate: end each session after this long.",
+    help="With --simulate: end each session after this long, as the service ends one that is too long.",
 )
 @option("--once", group=SERVER, is_flag=True, help="Exit after the first conversation.")
 @option(
@@ -120,8 +132,10 @@ __all__ = ["command"]
 def command(
     session: Optional[Path],
     simulate: bool,
+    dialect: str,
     script: Optional[Path],
     parrot: bool,
+    max_duration: Optional[float],
     host: str,
     port: int,
     allow_incomplete: bool,
@@ -135,7 +149,7 @@ def command(
     limits: Tuple[str, ...],
     strict: bool,
 ) -> int:
-    """Serve a session, or a simulated EVI, in real time on a loopback port.
+    """Serve a session, or a simulated service, in real time on a loopback port.
 
     SESSION behaves toward each client as it did in the recording. The simulator listens to the user through a speech detector and answers
     from a script, or repeats what it heard.
@@ -155,6 +169,9 @@ def command(
         raise click.UsageError("give either SESSION or --simulate")
     if (script is not None or parrot) and not simulate:
         raise click.UsageError("--script and --parrot need --simulate")
+    given = click.get_current_context().get_parameter_source("dialect") is ParameterSource.COMMANDLINE
+    if (given or max_duration is not None) and not simulate:
+        raise click.UsageError("--dialect and --max-duration need --simulate: a SESSION says what it speaks, and when it ended")
     if allow_incomplete and simulate:
         raise click.UsageError("--allow-incomplete needs SESSION")
     if (ignore or strict) and simulate:
@@ -164,7 +181,7 @@ def command(
     from evi_harness.acts.serve.serving import ServeOptions, admission, limited, serve
     from evi_harness.settings.interrupts import Interrupts
 
-    what = simulation(script) if session is None else session
+    what = simulation(script, dialect, max_duration_s=max_duration) if session is None else session
     service = SIMULATOR if session is None else "player"
     options = ServeOptions(
         host=host,
@@ -177,6 +194,7 @@ def command(
         allow_incomplete=allow_incomplete,
         ignore=ignore,
         strict=strict,
+        dialect=dialect,
         limits=limited(limits),
         admission=admission(origins, hosts),
     )

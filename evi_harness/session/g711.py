@@ -1,14 +1,15 @@
-"""G.711, as telephony has it: µ-law and A-law samples decoded to 16 bits (ITU-T G.711, tables 1a to 2b)."""
+"""G.711, as telephony has it: µ-law and A-law samples decoded to 16 bits, and encoded (ITU-T G.711, tables 1a to 2b)."""
 
 from __future__ import annotations
 
 import functools
 import struct
-from typing import Tuple
+from bisect import bisect_left
+from typing import List, Tuple
 
 from evi_harness.session.wav import A_LAW, LINEAR, MU_LAW, Pcm
 
-__all__ = ["linear_samples"]
+__all__ = ["encoded_samples", "linear_samples"]
 
 
 def linear_samples(samples: bytes, pcm: Pcm) -> Tuple[bytes, Pcm]:
@@ -24,6 +25,27 @@ def linear_samples(samples: bytes, pcm: Pcm) -> Tuple[bytes, Pcm]:
     if pcm.encoding == LINEAR:
         return samples, pcm
     return b"".join(map(_table(pcm.encoding).__getitem__, samples)), pcm.linear
+
+
+def encoded_samples(samples: bytes, pcm: Pcm) -> bytes:
+    """Encode samples of ``pcm.linear`` in a format: each as the nearest value that the format has.
+
+    Args:
+        samples: 16-bit samples, little-endian, where the format is G.711.
+        pcm: The format.
+    """
+    if pcm.encoding == LINEAR:
+        return samples
+    values, codes = _nearest(pcm.encoding)
+    return bytes(codes[bisect_left(values, value)] for (value,) in struct.iter_unpack("<h", samples))
+
+
+@functools.lru_cache(maxsize=2)
+def _nearest(encoding: str) -> Tuple[List[int], bytes]:
+    """The largest value that each code stands for, rising, and the codes."""
+    decoded = sorted((struct.unpack("<h", value)[0], code) for code, value in enumerate(_table(encoding)))
+    tops = [(one[0] + other[0]) // 2 for one, other in zip(decoded, decoded[1:])]
+    return [*tops, 32_767], bytes(code for _, code in decoded)
 
 
 @functools.lru_cache(maxsize=2)

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from evi_harness.session.g711 import linear_samples
+from evi_harness.session.g711 import encoded_samples, linear_samples
 from evi_harness.session.wav import A_LAW, LINEAR, MU_LAW, Pcm
 
 
@@ -65,3 +65,16 @@ def test_linear_samples_stay_as_they_are():
         pcm = Pcm(8_000, 1, width, LINEAR)
         assert linear_samples(b"abcd", pcm) == (b"abcd", pcm)
         assert pcm.linear is pcm
+
+
+@pytest.mark.parametrize("encoding", [MU_LAW, A_LAW])
+def test_what_is_encoded_is_the_nearest_value_that_there_is(encoding):
+    """Each code's own value stays what it is, what lies between goes to the nearer one, and what is louder than all to the loudest."""
+    pcm = Pcm(8_000, 1, 1, encoding)
+    linear, _ = linear_samples(bytes(range(256)), pcm)
+    assert linear_samples(encoded_samples(linear, pcm), pcm)[0] == linear
+    values = sorted({value for (value,) in struct.iter_unpack("<h", linear)})
+    for value in (-32768, -1000, -3, 0, 1, 7, 12345, 32767):
+        ((found,),) = struct.iter_unpack("<h", linear_samples(encoded_samples(struct.pack("<h", value), pcm), pcm)[0])
+        assert abs(found - value) == min(abs(one - value) for one in values)
+    assert encoded_samples(b"\1\2", Pcm(8_000, 1)) == b"\1\2"

@@ -51,8 +51,16 @@ class Talk:
     It holds the simulator to what a service must do: it says honestly when something is due, never acts before, and time never goes back.
     """
 
-    def __init__(self, partner: Any, options: Optional[Options] = None, *, query: Tuple[Tuple[str, str], ...] = (), conversion: Any = None):
-        self.simulator = Simulator(ExactHearing(), partner, options or Options(), conversion)
+    def __init__(
+        self,
+        partner: Any,
+        options: Optional[Options] = None,
+        *,
+        query: Tuple[Tuple[str, str], ...] = (),
+        conversion: Any = None,
+        kind: Any = Simulator,
+    ):
+        self.simulator = kind(ExactHearing(), partner, options or Options(), conversion)
         self.actions: List[Tuple[int, Any]] = []
         self.is_verbose = ("verbose_transcription", "true") in query
         self.now_ns = 0

@@ -26,7 +26,7 @@ from evi_harness.audio.software_speaker import Heard, Playback
 from evi_harness.audio.sources import FileSource
 from evi_harness.carriers.admission import Admission
 from evi_harness.carriers.telling import Aside
-from evi_harness.dialects import DEFAULT, adapter_for, dialect_named
+from evi_harness.dialects import adapter_for, dialect_named
 from evi_harness.errors import EviHarnessError, SessionError, SessionUnwritable, UsageError
 from evi_harness.guard.own_output import silence_libraries
 from evi_harness.runs.app_channel import INPUT, PLAYED, SOUND, WARNED, InputLine, PointedPlan, SoundState, identity_of, with_site
@@ -139,16 +139,14 @@ def record_command(options: CommandOptions, tell: Callable[[str], object]) -> Co
     with Interrupts() as interrupts, ExitStack() as stack:
         dialect = dialect_named(options.proxy.dialect)
         settings = load_environment(dialect)
-        if options.is_simulated and dialect.name != DEFAULT:
-            raise UsageError(f"there is no simulator that speaks {dialect.name!r}")
-        simulated = simulation(options.script) if options.is_simulated else None
+        simulated = simulation(options.script, dialect.name) if options.is_simulated else None
         # Read here: an app's environment need not have what reads audio files.
         sound = None if options.mic is None else FileSource(options.mic)
         stack.enter_context(SessionsFolder(options.proxy.out, str(options.proxy.out)))
         told = stack.enter_context(Aside(tell))
         proxy = options.proxy
         if simulated is not None:
-            server = stack.enter_context(served(simulated, ServeOptions(service=SIMULATOR)))
+            server = stack.enter_context(served(simulated, ServeOptions(service=SIMULATOR, dialect=dialect.name)))
             proxy = replace(proxy, upstream=server.url)
         endpoint = upstream_of(proxy)
         environment = dict(os.environ)

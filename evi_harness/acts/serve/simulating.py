@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Mapping, Optional, Tuple
 
+from evi_harness.dialects import DEFAULT
 from evi_harness.errors import Parameter, ScriptError, UsageError, Words
 from evi_harness.input_file import read_file
 from evi_harness.session.events import Handshake
@@ -16,7 +17,8 @@ from evi_harness.session.protocols import Hearing, Service
 from evi_harness.session.wav import Pcm, header
 from evi_harness.simulate.partners import Parrot, Partner
 from evi_harness.simulate.script import Script, parse, voice_names
-from evi_harness.simulate.simulator import DEFAULT_OPTIONS, EVI_PCM, Options, Simulator
+from evi_harness.simulate.simulator import DEFAULT_OPTIONS, EVI_PCM, Options
+from evi_harness.simulate.simulators import SIMULATORS
 from evi_harness.simulate.voice import VoiceMaker
 
 __all__ = ["SIMULATOR", "Simulation", "refuse_script", "simulation"]
@@ -51,17 +53,19 @@ class Simulation:
         options: How the parrot behaves; a script has its own.
         open_ear: Makes the ear of one connection; by default one in this process, with a detector of its own.
         open_voice: Makes what makes the voices of one connection; by default they are made at once.
+        dialect: The name of what it speaks.
     """
 
     script: Optional[Script] = None
     options: Options = DEFAULT_OPTIONS
     open_ear: Optional[Callable[[], Hearing]] = None
     open_voice: Optional[Callable[[], VoiceMaker]] = None
+    dialect: str = DEFAULT
     _n_opened: int = 0
 
-    def __reduce__(self) -> Tuple[Callable[[Optional[Script], Options], Simulation], Tuple[Optional[Script], Options]]:
+    def __reduce__(self) -> Tuple[Callable[[Optional[Script], Options, str], Simulation], Tuple[Optional[Script], Options, str]]:
         """In another process, be ready before anybody connects: the first chat must not wait for the detector's model."""
-        return _ready, (self.script, self.options)
+        return _ready, (self.script, self.options, self.dialect)
 
     def __call__(self, _: Handshake) -> Service:
         """Make the simulator for one connection; each has its own seed, so that no two chats have the same ids."""
@@ -73,7 +77,7 @@ class Simulation:
         self._n_opened += 1
         partner: Partner = Parrot() if self.script is None else self.script.partner()
         voice = None if self.open_voice is None else self.open_voice()
-        return Simulator((self.open_ear or _own_ear)(), partner, options, convert, voice, OpusDecoder)
+        return SIMULATORS[self.dialect].open((self.open_ear or _own_ear)(), partner, options, convert, voice, OpusDecoder)
 
 
 def _own_ear() -> Hearing:
@@ -83,36 +87,48 @@ def _own_ear() -> Hearing:
     return Ear(make_detector())
 
 
-def simulation(script: Optional[Path] = None) -> Simulation:
+def simulation(script: Optional[Path] = None, dialect: str = DEFAULT, *, max_duration_s: Optional[float] = None) -> Simulation:
     """Get a simulator ready.
 
     Args:
         script: A script file; its voices stand beside it and are whatever audio can be read. None for the parrot.
+        dialect: The name of what it speaks.
+        max_duration_s: After how many seconds it ends a session, whatever the script says; None for what that says, or the service does.
 
     Raises:
-        UsageError: There is no such file.
+        UsageError: There is no such file, or nothing simulates a service that speaks this.
         ScriptError: The script cannot be understood, or a voice is not there.
         EviHarnessError: No speech detector can be used.
     """
+    if dialect not in SIMULATORS:
+        what = f"nothing here simulates a service that speaks {dialect!r}"
+        raise UsageError(what, hint=f"There are simulators for: {', '.join(SIMULATORS)}.")
+    options = SIMULATORS[dialect].options
     if script is None:
-        return _ready()
+        return _ready(None, _ending_after(options, max_duration_s), dialect)
     text = _text(script)
     try:
-        parsed = parse(text, _voices(text, script), name=script.name)
+        parsed = parse(text, _voices(text, script), name=script.name, options=options)
     except RecursionError:
         raise ScriptError("it is nested too deeply", where=str(script), hint=_FORMAT) from None
-    return _ready(parsed)
+    return _ready(replace(parsed, options=_ending_after(parsed.options, max_duration_s)), options, dialect)
 
 
-def _ready(script: Optional[Script] = None, options: Options = DEFAULT_OPTIONS) -> Simulation:
+def _ending_after(options: Options, max_duration_s: Optional[float]) -> Options:
+    if max_duration_s is None:
+        return options
+    return replace(options, limits=replace(options.limits, max_duration_s=max_duration_s))
+
+
+def _ready(script: Optional[Script] = None, options: Options = DEFAULT_OPTIONS, dialect: str = DEFAULT) -> Simulation:
     """A simulation whose parts are loaded."""
     from evi_harness.audio.resampling import convert
 
-    ready = Simulation(script, options)
+    ready = Simulation(script, options, dialect=dialect)
     ready(Handshake("/"))
     # The libraries that it imports where they are needed.
     convert(bytes(2), Pcm(8_000, 1), EVI_PCM)
-    return Simulation(script, options)
+    return Simulation(script, options, dialect=dialect)
 
 
 def _text(script: Path) -> str:

@@ -14,9 +14,11 @@ import pytest
 import websockets
 from realtime_session import events_of
 
+import evi_harness
 from evi_harness.acts.serve.proxying import ProxyOptions, RunningProxy, upstream_of
 from evi_harness.acts.serve.recording_command import CommandOptions, record_command
 from evi_harness.acts.serve.serving import ServeOptions, require_key, served
+from evi_harness.acts.serve.simulating import simulation
 from evi_harness.acts.sessions import check_session
 from evi_harness.errors import UsageError
 from evi_harness.openai_realtime.realtime_dialect import OPENAI_REALTIME
@@ -237,3 +239,70 @@ def test_the_keys_are_read_from_dotenv_too(tmp_path, monkeypatch):
     finally:
         os.environ.pop("XAI_API_KEY", None)
     assert (settings.api_key, settings.key_variable, settings.secret_key, settings.config_id) == (KEY, "XAI_API_KEY", None, None)
+
+
+async def converse_with_simulator(url):
+    """Type something, and read what it is answered with until the service closes; the types, and the code."""
+    found = []
+    async with websockets.connect(f"{url.replace('http', 'ws', 1)}/v1/realtime?model=m", max_size=None) as socket:
+        content = [{"type": "input_text", "text": "Hello"}]
+        await socket.send(json.dumps({"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content": content}}))
+        await socket.send(json.dumps({"type": "response.create"}))
+        async for text in socket:
+            message = json.loads(text)
+            found.append(message["type"])
+        return found, socket.close_code
+
+
+def test_the_simulator_is_served_and_ends_a_session_that_is_too_long():
+    """On its own clock and voices, in a process of its own; the end is the error and 1001."""
+    with evi_harness.serve(simulate=True, dialect="openai-realtime", max_duration_s=5) as server:
+        found, code = asyncio.run(converse_with_simulator(server.url))
+    assert found[0] == "session.created"
+    assert found[-1] == "error"
+    assert code == 1001
+
+
+@pytest.mark.parametrize("options", [{"dialect": "openai-realtime"}, {"max_duration_s": 5}])
+def test_what_is_the_simulators_alone_is_refused_with_a_session(options):
+    """It says itself what it speaks, and when it ended."""
+    with pytest.raises(UsageError):
+        evi_harness.serve(session(), **options)
+
+
+@pytest.mark.parametrize(("dialect", "seconds"), [("openai-realtime", 3600), ("evi", 1800)])
+def test_a_simulator_is_as_its_service_where_nobody_says(dialect, seconds, tmp_path):
+    """With a script and without; what the script says counts, and what is asked for counts more."""
+    script = tmp_path / "script.toml"
+    script.write_text('[[turn]]\nsay = "Hello."\n', encoding="utf-8")
+    assert simulation(None, dialect).options.limits.max_duration_s == seconds
+    assert simulation(script, dialect).script.options.limits.max_duration_s == seconds
+    script.write_text('[limits]\nmax_duration_s = 7\n[[turn]]\nsay = "Hello."\n', encoding="utf-8")
+    assert simulation(script, dialect).script.options.limits.max_duration_s == 7
+    assert simulation(script, dialect, max_duration_s=3).script.options.limits.max_duration_s == 3
+
+
+def test_the_openai_sdk_talks_to_the_simulator():
+    """The SDK as it is: typed words, an answer in audio, a client secret."""
+    openai = pytest.importorskip("openai", reason="the package openai is not installed")
+
+    async def main(url):
+        client = openai.AsyncOpenAI(api_key="any", base_url=f"{url}/v1")
+        secret = await client.realtime.client_secrets.create(session={"type": "realtime", "model": "m"})
+        found = []
+        async with client.realtime.connect(model="m") as connection:
+            content = [{"type": "input_text", "text": "Hello"}]
+            await connection.conversation.item.create(item={"type": "message", "role": "user", "content": content})
+            await connection.response.create()
+            async for event in connection:
+                found.append(event)
+                if event.type == "response.done":
+                    break
+        return secret.value, found
+
+    with evi_harness.serve(simulate=True, dialect="openai-realtime") as server:
+        secret, found = asyncio.run(main(server.url))
+    assert secret.startswith("ek_")
+    assert [event.transcript for event in found if event.type == "response.output_audio_transcript.done"] == ["Parrot: Hello"]
+    # A type that the SDK does not know becomes an event of another class.
+    assert {type(event).__name__ for event in found if event.type == "response.output_audio.delta"} == {"ResponseAudioDeltaEvent"}
