@@ -27,7 +27,7 @@ from evi_harness.guard.on_behalf_of import on_our_own
 from evi_harness.session.note_kind import KindOf
 from evi_harness.session.notes import BLOCKED, BlockedFacts
 
-__all__ = ["AppStage", "AppTime", "InjectedLoop", "install_loops"]
+__all__ = ["AppStage", "AppTime", "InjectedLoop", "install_loops", "replace_uvloop"]
 
 _SSL = ("ssl", "server_hostname", "ssl_handshake_timeout", "ssl_shutdown_timeout")
 _HINT = "In virtual time only the service answers. Give the app a mocked transport, such as httpx.MockTransport."
@@ -278,8 +278,7 @@ def install_loops(stage: AppStage, app_time: AppTime, on_uvloop: Callable[[], ob
         cancels(loop)
 
     runners._cancel_all_tasks = cancel_all_tasks  # type: ignore[attr-defined]
-    if find_spec("uvloop") is not None:
-        sys.modules["uvloop"] = _in_place_of_uvloop(on_uvloop)
+    replace_uvloop(on_uvloop, InjectedLoop)
 
 
 _NAMES: Dict[ModuleType, Tuple[str, ...]] = {
@@ -288,19 +287,30 @@ _NAMES: Dict[ModuleType, Tuple[str, ...]] = {
 }
 
 
-def _in_place_of_uvloop(on_uvloop: Callable[[], object]) -> ModuleType:
-    """What has uvloop's names, and makes our loops."""
+def replace_uvloop(on_uvloop: Callable[[], object], make: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """Have an app that imports uvloop, where that is installed, get other loops from it, for as long as the process lives.
+
+    Args:
+        on_uvloop: Called when the app asks for one of uvloop's.
+        make: Makes a loop.
+    """
+    if find_spec("uvloop") is not None:
+        sys.modules["uvloop"] = _in_place_of_uvloop(on_uvloop, make)
+
+
+def _in_place_of_uvloop(on_uvloop: Callable[[], object], make: Callable[[], asyncio.AbstractEventLoop]) -> ModuleType:
+    """What has uvloop's names, and makes other loops."""
 
     class EventLoopPolicy(asyncio.DefaultEventLoopPolicy):
-        """uvloop's policy, with our loops."""
+        """uvloop's policy, with other loops."""
 
         def new_event_loop(self) -> asyncio.AbstractEventLoop:
             on_uvloop()
-            return InjectedLoop()
+            return make()
 
     def new_event_loop() -> asyncio.AbstractEventLoop:
         on_uvloop()
-        return InjectedLoop()
+        return make()
 
     def install() -> None:
         asyncio.set_event_loop_policy(EventLoopPolicy())
@@ -309,6 +319,6 @@ def _in_place_of_uvloop(on_uvloop: Callable[[], object]) -> ModuleType:
         on_uvloop()
         return asyncio.run(main, debug=options.get("debug"))
 
-    module = ModuleType("uvloop", "The replacement for uvloop while an app is replayed.")
-    vars(module).update(EventLoopPolicy=EventLoopPolicy, Loop=InjectedLoop, new_event_loop=new_event_loop, install=install, run=run)
+    module = ModuleType("uvloop", "The replacement for uvloop while an app is recorded or replayed.")
+    vars(module).update(EventLoopPolicy=EventLoopPolicy, Loop=make, new_event_loop=new_event_loop, install=install, run=run)
     return module

@@ -8,15 +8,17 @@ there. Every other host is what it was.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 from contextlib import ExitStack
-from typing import Optional
+from typing import List, Optional
 
 from evi_harness.audio.software_sound import software_sounddevice
 from evi_harness.dialects import adapter_for
 from evi_harness.injected.children import follow
 from evi_harness.injected.leading import lead
+from evi_harness.injected.loops import replace_uvloop
 from evi_harness.injected.noted_input import NotedInput
 from evi_harness.injected.sound_watch import WatchedSound
 from evi_harness.injected.tls_left_out import leave_tls_out
@@ -25,6 +27,7 @@ from evi_harness.runs.app_command import is_among
 
 __all__ = ["point"]
 
+_NO_UVLOOP = "uvloop was replaced by asyncio's event loop, on which the service's name leads to the proxy"
 # What is put in place stays there for as long as the process lives.
 _STANDING = ExitStack()
 
@@ -42,6 +45,15 @@ def point(plan: PointedPlan, reports: Reports, channel: str) -> None:
         return is_among(plan.hosts, host, port)
 
     lead(serves, lambda: plan.proxy)
+    has_told: List[bool] = []
+
+    def tell_of_uvloop() -> None:
+        if not has_told:
+            has_told.append(True)
+            reports.send(WARNED, _NO_UVLOOP)
+
+    # It asks the system itself where a name leads, and has a TLS of its own.
+    replace_uvloop(tell_of_uvloop, asyncio.SelectorEventLoop)
     leave_tls_out(serves)
     follow(channel, reports.share)
     # A program that the app starts may have another input: what the two say to one another is nothing that a user typed.

@@ -117,7 +117,7 @@ async def asleep():
 def test_uvloop_is_replaced_and_that_is_told(app_time):
     """However an app asks for it: by a loop of its own, or by a policy."""
     told = []
-    uvloop = _in_place_of_uvloop(lambda: told.append(True))
+    uvloop = _in_place_of_uvloop(lambda: told.append(True), InjectedLoop)
     ended = []
     for make in (uvloop.new_event_loop, uvloop.EventLoopPolicy().new_event_loop, uvloop.Loop):
         loop = make()

@@ -164,6 +164,24 @@ def test_a_recording_in_which_nothing_was_played_on_the_software_speaker(tmp_pat
     assert not (result.sessions[0].folder / "heard.wav").exists()
 
 
+def test_an_app_on_uvloop_is_recorded_on_another_loop(tmp_path, monkeypatch):
+    """On uvloop's own, names would lead past the proxy; it is said once, however many loops there are."""
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / "uvloop.py").write_text("raise ImportError('this is the real one')", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"))
+    monkeypatch.setenv("HUME_API_KEY", "none")
+    program = """
+import uvloop
+uvloop.install()
+assert isinstance(asyncio.new_event_loop(), asyncio.SelectorEventLoop)
+asyncio.run(main("https://api.hume.ai", nothing))
+"""
+    result, lines = recorded(tmp_path, program)
+    assert (result.exit_code, len(result.sessions)) == (0, 1)
+    assert [line.split(":")[0] for line in lines] == ["warning", "session 1"]
+    assert "uvloop" in lines[0]
+
+
 def test_what_an_app_leaves_running_is_named(tmp_path, monkeypatch):
     """A process that has the connection when the app has ended: it is cut off, and the recording is not taken for whole."""
     monkeypatch.setattr(recording_command, "GRACE_S", 0.05)
