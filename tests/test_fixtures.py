@@ -399,8 +399,8 @@ def test_every_handler_is_in_a_table() -> None:
     }
 
 
-# Told of the recording, of another thread's doing, of short replies, of a process that is gone and of a machine.
-NOT_OF_A_HANDLER = {"unparseable", "own_loop", "unjudged_audio", "crashed", "maybe_blocked"}
+# Told of the recording and its service, of another thread's doing, of short replies, of a process that is gone and of a machine.
+NOT_OF_A_HANDLER = {"unparseable", "misread", "cut_off", "own_loop", "unjudged_audio", "crashed", "maybe_blocked"}
 
 
 def test_the_table_of_hits_and_misses(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from evi_harness.carriers.arrivals import Arrivals
 from evi_harness.carriers.journal import Journal
 from evi_harness.guard.on_behalf_of import Behalf, on_behalf_from_now_on
 from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack, raised_stack, told_functions, told_places
-from evi_harness.sdk.adapter import Adapter, HandingWatch
+from evi_harness.sdk.adapter import Adapter, HandingWatch, Misread
 from evi_harness.sdk.handler_reads import leaves
 from evi_harness.session.events import Event, Received
-from evi_harness.session.notes import HANDLER_ENTERED, HANDLER_RETURNED, UNPARSEABLE, UNSEEN
+from evi_harness.session.notes import CUT_OFF, HANDLER_ENTERED, HANDLER_RETURNED, MISREAD, UNPARSEABLE, UNSEEN
 from evi_harness.session.protocols import Dialect
 from evi_harness.watch.cpu_time import CpuTime
 from evi_harness.watch.sent_from import SentFrom
@@ -60,6 +60,9 @@ class TakenMessages:
         # The tasks that have read, the last one last.
         self._readers: List[Any] = []
         self._n_taken = 0
+        self._misread: Set[str] = set()
+        # Where the last message was read.
+        self._read_at: List[Dict[str, Any]] = []
         self._is_library_watched = self._is_parsing_watched = self._is_aiohttp_watched = False
         self._why_not: Optional[str] = None
         # Where tasks were started that go on beyond their message, once for each; of one alone, such as a microphone's, nothing follows.
@@ -128,11 +131,16 @@ class TakenMessages:
 
     def _receiving(self, real: Callable[..., Any]) -> Callable[..., Any]:
         async def recv(*args: Any, **kwargs: Any) -> Any:
+            is_iterated = self._adapter.is_iterated()
             self._let_go()
             self._asks(asyncio.current_task())
             self._n_waiting += 1
             try:
                 taken = await real(*args, **kwargs)
+            except Exception as error:
+                if is_iterated:
+                    self._ended_by(self._adapter.cut_off(error))
+                raise
             finally:
                 self._n_waiting -= 1
             kind = getattr(getattr(taken, "type", None), "name", None)
@@ -161,6 +169,7 @@ class TakenMessages:
         self._n_taken += 1
         self._event = event
         name, places = self._reader()
+        self._read_at = places
         self._journal.note(HANDLER_ENTERED, of=event.seq, callback=name, places=places)
         # In the app's own task: what it starts from now on is about this message.
         on_behalf_from_now_on(THE_APP, event.seq)
@@ -194,11 +203,27 @@ class TakenMessages:
             self._places[tuple(stack)] = [{**place, "source": []} for place in places]
         return (str(places[0]["function"]) if places else THE_APP), places
 
+    def _note_misread(self, event: Received, hidden: Misread) -> None:
+        """Note what the parser hides, once for all messages of which it is true."""
+        if str(hidden) not in self._misread:
+            self._misread.add(str(hidden))
+            self._journal.note(
+                MISREAD, of=event.seq, what=self._redact(f"{self._adapter.package} hides what it made of a message: {hidden}")
+            )
+
+    def _ended_by(self, cut_off: Optional[str]) -> None:
+        if cut_off is not None:
+            what = self._redact(f"{cut_off}; the iteration over the connection ends as if that were a normal end")
+            self._journal.note(CUT_OFF, what=what, places=self._read_at)
+
     def _failed(self, error: Exception) -> None:
         self._failure = error
 
     def _note_unparseable(self, event: Received, error: Exception, *, ended: bool) -> None:
         adapter = self._adapter
+        if isinstance(error, Misread):
+            self._note_misread(event, error)
+            return
         try:
             version = adapter.version()
             found = adapter.problems(event.frame.payload)

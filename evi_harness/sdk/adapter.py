@@ -26,7 +26,18 @@ from evi_harness.session.protocols import Message
 from evi_harness.session.wav import Pcm
 from evi_harness.watch.handed import HandedOn
 
-__all__ = ["Adapter", "Callbacks", "ConnectionWatch", "HandingWatch", "LiveTalk", "LiveTalkOptions", "PendingReplies", "Unparsed", "call"]
+__all__ = [
+    "Adapter",
+    "Callbacks",
+    "ConnectionWatch",
+    "HandingWatch",
+    "LiveTalk",
+    "LiveTalkOptions",
+    "Misread",
+    "PendingReplies",
+    "Unparsed",
+    "call",
+]
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,10 @@ async def call(callback: Optional[Callable[..., Any]], *args: Any) -> None:
     result = callback(*args)
     if inspect.isawaitable(result):
         await result
+
+
+class Misread(Exception):
+    """What an SDK's parser hides of a message that it took; ``str()`` is a sentence, the same for all messages of which it is true."""
 
 
 class HandingWatch(Protocol):
@@ -304,7 +319,27 @@ class Adapter(Protocol):
         Args:
             hooks: Put it back at the end.
             socket: What ``open`` gives; None for any connection that an app opens with the SDK that it has loaded.
-            failed: Called with what was raised, which then goes on to the app.
+            failed: Called with what was raised, which then goes on to the app; and with a ``Misread`` for what was hidden.
+        """
+
+    def hidden(self, message: Any) -> Optional[Misread]:
+        """What the SDK's parser hides of a message; None where it hides nothing.
+
+        Args:
+            message: What the SDK has parsed it to.
+        """
+
+    def is_iterated(self) -> bool:
+        """Whether the SDK's iteration over the connection asks for a message.
+
+        Ask in what stands in the place of ``recv``, before anything is awaited: a coroutine that goes on later may have nobody above it.
+        """
+
+    def cut_off(self, error: BaseException) -> Optional[str]:
+        """What the service said when it ended the session early, as half a sentence, where the SDK's iteration passes that off as the end.
+
+        Args:
+            error: What the websockets library raises.
         """
 
     def problems(self, payload: bytes) -> Sequence[Unparsed]:

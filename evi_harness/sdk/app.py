@@ -11,7 +11,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set
 
 from evi_harness.carriers.acted_client import ClientPump, send_close, send_frame
 from evi_harness.carriers.arrivals import Arrivals
@@ -25,11 +25,11 @@ from evi_harness.guard.ending import Ending, ends_app
 from evi_harness.guard.network import was_refused
 from evi_harness.guard.on_behalf_of import on_behalf, on_behalf_from_now_on
 from evi_harness.guard.place_lookup import Stack, defined_at, raised_stack, told, told_functions, told_places, waiting_stack, waits_at
-from evi_harness.sdk.adapter import Adapter, Callbacks, ConnectionWatch, HandingWatch, call
+from evi_harness.sdk.adapter import Adapter, Callbacks, ConnectionWatch, HandingWatch, Misread, call
 from evi_harness.sdk.handler_reads import Taking, leaves
 from evi_harness.sdk.user_voice import HANDLERS_TURN_NS, Microphone
 from evi_harness.session.events import Event, Handshake, Received
-from evi_harness.session.notes import CLOSED_FROM, HANDLER_ENTERED, HANDLER_RETURNED, NEVER_RETURNS, RAISED, UNPARSEABLE
+from evi_harness.session.notes import CLOSED_FROM, CUT_OFF, HANDLER_ENTERED, HANDLER_RETURNED, MISREAD, NEVER_RETURNS, RAISED, UNPARSEABLE
 from evi_harness.session.places import DEFINED, RAN
 from evi_harness.session.protocols import Service
 from evi_harness.tap.connection_facts import is_closed
@@ -204,6 +204,7 @@ class _Run:
         self._look: Optional[asyncio.TimerHandle] = None
         self._handing_on = handing_on
         self._counted: Callable[[], object] = int
+        self._misread: Set[str] = set()
 
     async def read(self, socket: Any) -> None:
         messages = socket.__aiter__()
@@ -223,7 +224,11 @@ class _Run:
                 if self._app.pump is not None:
                     self._app.pump.take(event)
                 self._handing_on.before()
-            await self.observed(event, self._app.callbacks.for_message(message), message)
+            callback = self._app.callbacks.for_message(message)
+            hidden = None if callback is None else self._app.adapter.hidden(message)
+            if hidden is not None:
+                self._note_misread(event, hidden, callback)
+            await self.observed(event, callback, message)
             if self._app.adapter.is_interruption(event, message):
                 self._handing_on.interrupted(event)
 
@@ -237,6 +242,8 @@ class _Run:
             lambda: self._taken(name, main),
             lambda event, failure: self._let_go(event, failure, name, main),
             app.adapter.watch_parsing,
+            lambda error: self._raised(app.adapter.cut_off(error), main),
+            app.adapter.is_iterated,
         )
         try:
             with on_behalf(name):
@@ -258,6 +265,9 @@ class _Run:
     def _conversed(self, taking: Taking, error: Optional[BaseException], name: str, main: Any) -> None:
         """Note what ended the handler, if that was not the end of the connection."""
         event, failure = taking.event, taking.failure
+        if event is not None and isinstance(failure, Misread):
+            self._note_misread(event, failure, main)
+            failure = None
         of = None if event is None else event.seq
         if event is not None and failure is not None and (error is None or failure in leaves(error)):
             self._note_unparseable(event, failure, main, ended=True)
@@ -399,7 +409,22 @@ class _Run:
         facts = told(error, name, self._app.redact)
         return facts if facts["places"] else {**facts, "places": self._functions(defined_at(callback), RAN)}
 
+    def _note_misread(self, event: Received, hidden: Misread, callback: Any) -> None:
+        """Note what the parser hides, once for all messages of which it is true."""
+        if str(hidden) not in self._misread:
+            self._misread.add(str(hidden))
+            what = self._app.redact(f"{self._app.adapter.package} hides what it made of a message: {hidden}")
+            self._app.journal.note(MISREAD, of=event.seq, what=what, places=self._functions(defined_at(callback), DEFINED))
+
+    def _raised(self, cut_off: Optional[str], main: Any) -> None:
+        if cut_off is not None:
+            what = self._app.redact(f"{cut_off}; the iteration over the connection ends as if that were a normal end")
+            self._app.journal.note(CUT_OFF, what=what, places=self._functions(defined_at(main), DEFINED))
+
     def _note_unparseable(self, event: Received, error: Exception, callback: Any, *, ended: bool) -> None:
+        if isinstance(error, Misread):
+            self._note_misread(event, error, callback)
+            return
         adapter = self._app.adapter
         found, version = adapter.problems(event.frame.payload), adapter.version()
         fields = "; ".join(str(problem) for problem in found) or f"{type(error).__name__}"

@@ -26,6 +26,8 @@ class Taking:
         taken: Called when the handler gets a message; gives its event.
         let_go: Called with the event when the handler asks for the next message, and with what the SDK's parser raised of it, if it did.
         watch_parsing: See ``Adapter``.
+        raised: Called with what the library raises in the place of a message, before the SDK gets it.
+        is_iterated: Whether the SDK iterates; else ``raised`` is not called.
 
     Attributes:
         event: The message that the handler is busy with, None while it is not.
@@ -39,11 +41,15 @@ class Taking:
         taken: Callable[[], Received],
         let_go: Callable[[Received, Optional[Exception]], object],
         watch_parsing: Callable[[Hooks, Any, Callable[[Exception], object]], None],
+        raised: Callable[[Exception], object] = id,
+        is_iterated: Callable[[], bool] = bool,
     ) -> None:
         self.event: Optional[Received] = None
         self.failure: Optional[Exception] = None
         self._taken = taken
         self._let_go = let_go
+        self._raised = raised
+        self._is_iterated = is_iterated
         self._hooks = Hooks()
         # Iterating over it calls its ``recv``, in all versions of the library.
         self._hooks.wrap(websocket, "recv", self._receiving)
@@ -56,7 +62,13 @@ class Taking:
     def _receiving(self, real: Callable[..., Any]) -> Callable[..., Any]:
         async def recv(*args: Any, **kwargs: Any) -> Any:
             self._end()
-            payload = await real(*args, **kwargs)
+            is_iterated = self._is_iterated()
+            try:
+                payload = await real(*args, **kwargs)
+            except Exception as error:
+                if is_iterated:
+                    self._raised(error)
+                raise
             self.event = self._taken()
             return payload
 

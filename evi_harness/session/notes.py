@@ -28,6 +28,7 @@ __all__ = [
     "CLOSE_NOT_ANSWERED",
     "CONNECTED",
     "CRASHED",
+    "CUT_OFF",
     "DROPPED",
     "DUE",
     "END_UNKNOWN",
@@ -50,6 +51,7 @@ __all__ = [
     "LONGEST_STEP",
     "MAYBE_BLOCKED",
     "MICROPHONE_OFF",
+    "MISREAD",
     "NETWORK",
     "NEVER_AWAITED",
     "NEVER_PLAYED",
@@ -744,6 +746,8 @@ HANDLER_RETURNED = _kind(
     read_in=("measure", "pages", "replay", "runs", "watch"),
 )
 RAISED = _kind("raised", FindingFacts, of=_HANDLED, by=_FOUND, written_in=("injected", "runs", "sdk"), read_in=("replay",))
+MISREAD = _kind("misread", FindingFacts, of=_RECEIVED_EVENT, by=_FOUND, written_in=("injected", "sdk"), read_in=("replay",))
+CUT_OFF = _kind("cut_off", FindingFacts, by=_FOUND, written_in=("injected", "sdk"), read_in=("replay",))
 UNPARSEABLE = _kind("unparseable", UnparseableFacts, of=_RECEIVED_EVENT, by=_FOUND, written_in=("injected", "sdk"), read_in=("replay",))
 BLOCKED = _kind(
     "blocked",

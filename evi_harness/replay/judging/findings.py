@@ -66,6 +66,9 @@ FINDINGS: Mapping[str, FindingKind] = {
     "crashed": FindingKind("the process died while the handler ran"),
     "forked_child": FindingKind("a child that the handler forked returned into the conversation"),
     "unparseable": FindingKind("the installed SDK cannot parse a message", found_at="to be handled at"),
+    # The app may do without what is missing, or know the messages of its service; and it may ask by itself how the connection was closed.
+    "misread": FindingKind("the SDK made of a message what it is not, and did not say so", WARNING),
+    "cut_off": FindingKind("the service ended the session early, and the SDK passed that off as its end", WARNING),
     "blocked": FindingKind("the event loop was blocked"),
     # The machine may have run something else meanwhile, and nobody is judged by that.
     "maybe_blocked": FindingKind("a step of the event loop took long by the wall clock alone, in real time", WARNING),

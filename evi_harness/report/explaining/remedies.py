@@ -75,6 +75,14 @@ FINDING_REMEDIES: Mapping[str, Remedy] = {
         "the installed SDK parses every message",
         "Replay with upgrade if the recording is old; else use a version of the SDK that knows the message.",
     ),
+    "misread": Remedy(
+        "each object that the SDK makes of a message is of the class of its type, with all fields",
+        "Look at type before the class, and ask for the field with a default; or use a version of the SDK that knows the message.",
+    ),
+    "cut_off": Remedy(
+        "an app knows whether the conversation was over when its loop ended",
+        "Heed the error event that comes before, or look at the close code behind the loop; then connect anew, or say so.",
+    ),
     "blocked": Remedy(
         "no step of the event loop takes long",
         "Use an asynchronous client, or move the call to asyncio.to_thread(f, …). An await asyncio.sleep(…) in place of "

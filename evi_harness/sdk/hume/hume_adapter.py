@@ -16,7 +16,7 @@ from evi_harness.evi.queries import audio_settings
 from evi_harness.evi.reading import read
 from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack
-from evi_harness.sdk.adapter import Callbacks, FollowedReplies, LiveTalk, LiveTalkOptions
+from evi_harness.sdk.adapter import Callbacks, FollowedReplies, LiveTalk, LiveTalkOptions, Misread
 from evi_harness.sdk.hume import handlers, installed_sdk, microphone, moved_imports, parsing, playback_queue
 from evi_harness.sdk.hume.connection import open_chat, watched_parser, websocket_of
 from evi_harness.sdk.hume.direct_chat import direct_chat
@@ -92,6 +92,18 @@ class Hume:
     def watch_parsing(self, hooks: Hooks, socket: Any, failed: Callable[[Exception], object]) -> None:
         """Watch what the module of the SDK's connection parses with."""
         watched_parser(hooks, socket, failed)
+
+    def hidden(self, message: Any) -> Optional[Misread]:  # noqa: ARG002 - the signature is Adapter's
+        """Nothing: what this parser takes is as its models say."""
+        return None
+
+    def is_iterated(self) -> bool:
+        """Never told: no end is hidden."""
+        return False
+
+    def cut_off(self, error: BaseException) -> Optional[str]:  # noqa: ARG002 - the signature is Adapter's
+        """Nothing is told."""
+        return None
 
     def problems(self, payload: bytes) -> Sequence[parsing.FieldProblem]:
         """Which fields the SDK's models refuse."""

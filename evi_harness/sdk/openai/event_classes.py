@@ -12,7 +12,7 @@ import json
 import typing
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple
+from typing import Any, Dict, FrozenSet, List, Optional, Tuple
 
 from evi_harness.errors import SdkError
 
@@ -41,7 +41,7 @@ def known_types() -> FrozenSet[str]:
     Raises:
         SdkError: The SDK cannot be imported, or has no Realtime.
     """
-    return frozenset(_classes()[1])
+    return frozenset(_classes())
 
 
 def unreadable(payload: bytes) -> List[MessageProblem]:
@@ -58,43 +58,38 @@ def unreadable(payload: bytes) -> List[MessageProblem]:
     return []
 
 
-def misread(fields: Mapping[str, Any]) -> Optional[MessageProblem]:
-    """What the SDK's parser hides of a message: of which class the object is, or which attribute it lacks. None where it hides nothing.
+def misread(message: Any) -> Optional[str]:
+    """What the SDK's parser hides of a message: its object's class, or the fields that it was not given. None where it hides nothing.
 
     Only fields of the message itself are looked at: what is inside of them is of many forms, of which the SDK takes whichever fits.
 
     Args:
-        fields: The message, parsed.
+        message: What the parser made of it.
 
     Raises:
         SdkError: The SDK cannot be imported, or has no Realtime.
     """
-    first, classes = _classes()
-    kind = fields.get("type")
-    known = classes.get(kind) if isinstance(kind, str) else None
-    if known is None:
-        return MessageProblem("", f"the SDK has no class for it and makes a {first} of it")
-    missing = [name for name in known[1] if name not in fields]
-    if not missing:
-        return None
-    listed = ", ".join(missing)
-    return MessageProblem(missing[0], f"{known[0]} has {'this field' if len(missing) == 1 else 'these fields'}, and it does not: {listed}")
+    kind, made = getattr(message, "type", None), type(message)
+    known = _classes().get(kind) if isinstance(kind, str) else None
+    if known is None or known[0] is not made:
+        return f"a message of the type {kind!r} became a {made.__name__}"
+    missing = known[1] - message.model_fields_set
+    return f"a message of the type {kind!r} came without {', '.join(sorted(missing))}" if missing else None
 
 
 @lru_cache(maxsize=1)
-def _classes() -> Tuple[str, Dict[str, Tuple[str, Tuple[str, ...]]]]:
-    """What becomes of an unknown message; and by type the name of its class and the fields that it has to have."""
+def _classes() -> Dict[str, Tuple[type, FrozenSet[str]]]:
+    """By type: its class, and the fields that it has to have."""
     try:
         from openai.types.realtime import RealtimeServerEvent
     except ImportError as error:
         raise SdkError(f"the installed openai package has no Realtime: {error}", hint="pip install 'openai[realtime]>=1.103'") from None
-    members = list(_members(RealtimeServerEvent))
-    found = {}
-    for member in members:
+    found: Dict[str, Tuple[type, FrozenSet[str]]] = {}
+    for member in _members(RealtimeServerEvent):
         fields = member.model_fields
-        required = tuple(name for name, field in fields.items() if field.is_required())
-        found.update(dict.fromkeys(typing.get_args(fields["type"].annotation), (member.__name__, required)))
-    return members[0].__name__, found
+        required = frozenset(name for name, field in fields.items() if field.is_required())
+        found.update(dict.fromkeys(typing.get_args(fields["type"].annotation), (member, required)))
+    return found
 
 
 def _members(union: Any) -> List[Any]:

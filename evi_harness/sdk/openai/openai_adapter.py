@@ -14,12 +14,12 @@ from typing import Any, AsyncContextManager, Callable, Mapping, Optional, Sequen
 from evi_harness.errors import NotAHandler, SdkError, UsageError
 from evi_harness.guard.patches import Hooks
 from evi_harness.openai_realtime.realtime_reading import read
-from evi_harness.sdk.adapter import Adapter, Callbacks, LiveTalk, LiveTalkOptions
+from evi_harness.sdk.adapter import Adapter, Callbacks, LiveTalk, LiveTalkOptions, Misread
 from evi_harness.sdk.installed import version_of
 from evi_harness.sdk.openai.appended_audio import AppendedAudio
-from evi_harness.sdk.openai.event_classes import MessageProblem, known_types, unreadable
+from evi_harness.sdk.openai.event_classes import MessageProblem, known_types, misread, unreadable
 from evi_harness.sdk.openai.event_handlers import WEBSOCKET, event_callbacks, first_taken
-from evi_harness.sdk.openai.realtime_connection import MODULE, open_realtime, sdk_websocket_of, watched_events
+from evi_harness.sdk.openai.realtime_connection import MODULE, ended_early, is_iterated, open_realtime, sdk_websocket_of, watched_events
 from evi_harness.sdk.plain_client import Plain
 from evi_harness.sdk.user_voice import UserVoice
 from evi_harness.session.events import Handshake, Received
@@ -72,6 +72,19 @@ class Openai(Plain):
     def watch_parsing(self, hooks: Hooks, socket: Any, failed: Callable[[Exception], object]) -> None:
         """Watch ``parse_event``."""
         watched_events(hooks, socket, failed)
+
+    def hidden(self, message: Any) -> Optional[Misread]:
+        """An object of another class, and fields that were not given."""
+        found = misread(message)
+        return None if found is None else Misread(found)
+
+    def is_iterated(self) -> bool:
+        """Whether it is the iteration over the connection that calls."""
+        return is_iterated()
+
+    def cut_off(self, error: BaseException) -> Optional[str]:
+        """A close with 1001."""
+        return ended_early(error)
 
     def problems(self, payload: bytes) -> Sequence[MessageProblem]:
         """Only what is no JSON."""

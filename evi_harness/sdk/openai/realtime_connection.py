@@ -9,20 +9,28 @@ from __future__ import annotations
 import inspect
 import sys
 from contextlib import asynccontextmanager
+from types import FrameType
 from typing import Any, AsyncIterator, Callable, Dict, Mapping, Optional, Tuple
 
 from evi_harness.errors import SdkError, UsageError
 from evi_harness.guard.patches import Hooks
 from evi_harness.openai_realtime.realtime_dialect import OPENAI_REALTIME
+from evi_harness.sdk.adapter import Misread
+from evi_harness.sdk.openai.event_classes import misread
 from evi_harness.session.events import Handshake
 from evi_harness.tap.websocket import is_tappable
 
-__all__ = ["MODULE", "connection_options", "open_realtime", "sdk_websocket_of", "watched_events"]
+__all__ = ["MODULE", "connection_options", "ended_early", "is_iterated", "open_realtime", "sdk_websocket_of", "watched_events"]
 
 # Where the SDK has its connections.
 MODULE = "openai.resources.realtime.realtime"
 _CONNECTIONS = ("AsyncRealtimeConnection", "RealtimeConnection")
 _END = "/realtime"
+# What a service closes with when it ends a session itself, and where the SDK takes that for the end.
+_GOING_AWAY = 1001
+_ITERATES = ("__aiter__", "__iter__")
+# Between the two are those of the SDK and of what watches.
+_MOST_FRAMES = 8
 _PREFIX = "/v1"
 # What is asked for where the recording does not say it: a log has no handshake, and a version may insist on a model.
 _MODEL = "gpt-realtime"
@@ -93,16 +101,20 @@ def watched_events(hooks: Hooks, socket: Any, failed: Callable[[Exception], obje
     Args:
         hooks: Put it back at the end.
         socket: The SDK's connection; None for any that the loaded SDK makes.
-        failed: Called with what the parser raises, which then goes on to the app.
+        failed: Called with what the parser raises, which then goes on to the app, and with a ``Misread`` for what it hides.
     """
 
     def parsing(real: Callable[..., Any]) -> Callable[..., Any]:
         def parse_event(*args: Any, **kwargs: Any) -> Any:
             try:
-                return real(*args, **kwargs)
+                event = real(*args, **kwargs)
             except Exception as error:
                 failed(error)
                 raise
+            hidden = misread(event)
+            if hidden is not None:
+                failed(Misread(hidden))
+            return event
 
         return parse_event
 
@@ -112,6 +124,30 @@ def watched_events(hooks: Hooks, socket: Any, failed: Callable[[Exception], obje
     module = sys.modules.get(MODULE)
     for name in _CONNECTIONS if module is not None else ():
         hooks.wrap(getattr(module, name), "parse_event", parsing)
+
+
+def ended_early(error: BaseException) -> Optional[str]:
+    """What the service said when it went away (1001), which the SDK's iteration takes for the end; None in any other case.
+
+    Args:
+        error: What ``recv`` of the websockets library raised.
+    """
+    received: Any = getattr(error, "rcvd", None)
+    if received is None or received.code != _GOING_AWAY:
+        return None
+    return f"the service closed with {_GOING_AWAY}{f': {received.reason}' if received.reason else ''}"
+
+
+def is_iterated() -> bool:
+    """Whether the SDK's iteration asks for a message. To be asked in what stands in the place of ``recv``, before anything is awaited."""
+    frame: Optional[FrameType] = sys._getframe(1)
+    for _ in range(_MOST_FRAMES):
+        if frame is None:
+            break
+        if frame.f_code.co_name in _ITERATES and frame.f_globals.get("__name__") == MODULE:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _without_proxy() -> Mapping[str, Any]:

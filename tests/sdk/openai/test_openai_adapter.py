@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
 import yaml
 
+from evi_harness.acts.commanding import app_command
 from evi_harness.acts.imports.import_events import import_events
 from evi_harness.acts.replay import ReplayResult, replay_session
 from evi_harness.errors import SdkError, UsageError
@@ -261,3 +263,119 @@ def test_a_session_says_what_it_was_replayed_with(session: Path) -> None:
     """The recording is of this dialect, and so is the replay."""
     assert load_session(session).header.dialect == "openai-realtime"
     assert replay_session(session, handler="recorded").passed
+
+
+async def reads(connection: Any) -> None:
+    """Only listen: what is missing of the app's messages is not what these tests are about."""
+    async for _ in connection:
+        pass
+
+
+async def receives(connection: Any) -> None:
+    """The same, and get the close as an exception."""
+    from websockets.exceptions import ConnectionClosed
+
+    while True:
+        try:
+            await connection.recv()
+        except ConnectionClosed:
+            return
+
+
+async def hears(event: Any, connection: Any) -> None:
+    """Take each event from the replay."""
+
+
+async def below(websocket: Any) -> None:
+    """Parse nothing."""
+    async for _ in websocket:
+        pass
+
+
+def kinds(result: ReplayResult) -> List[str]:
+    """The findings."""
+    return [one.kind for one in result.verdict.findings]
+
+
+def received(*messages: Any, code: int = 1000) -> List[Dict[str, Any]]:
+    """A log in which nothing is sent, and the service closes."""
+    rows = [{"direction": "received", "data": one} for one in (CREATED, *messages)]
+    return [*rows, {"kind": "close", "direction": "received", "code": code}]
+
+
+CREATED = {"type": "session.created", "event_id": "e", "session": {"type": "realtime", "id": "s"}}
+PING = {"type": "ping", "event_id": "p"}
+BARE = {"type": "response.output_text.delta", "event_id": "d", "delta": "a"}
+
+
+@pytest.fixture
+def logged(tmp_path: Path) -> Any:
+    """Makes a session of rows."""
+
+    def make(rows: List[Dict[str, Any]]) -> Path:
+        file = tmp_path / "log.jsonl"
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        (folder,) = import_events(file, out=tmp_path / "logged").folders
+        return folder
+
+    return make
+
+
+@pytest.mark.parametrize("handler", [reads, hears])
+def test_what_the_parser_hides_is_told_once(handler: Any, logged: Any) -> None:
+    """Of another class, and without fields; it is a warning, and names the type."""
+    result = replay_session(logged(received(PING, BARE, PING, BARE)), handler=handler)
+    assert kinds(result) == ["misread", "misread"]
+    assert result.passed, "\n".join(result.lines())
+    (ping, bare) = (one.what for one in result.verdict.findings)
+    assert "ping" in ping
+    assert "item_id" in bare
+    assert result.verdict.findings[0].places[0].function == handler.__name__
+
+
+def test_the_last_message_is_told_too(logged: Any) -> None:
+    """Also where the handler ends with it."""
+
+    async def main(connection: Any) -> None:
+        while (await connection.recv()).type != "ping":
+            pass
+
+    assert kinds(replay_session(logged(received(PING)), handler=main)) == ["misread"]
+
+
+def test_who_parses_nothing_is_told_nothing(logged: Any) -> None:
+    """Neither of classes nor of the close, which is no exception of the SDK's then."""
+    assert kinds(replay_session(logged(received(PING, code=1001)), handler=below)) == []
+
+
+@pytest.mark.parametrize(
+    ("handler", "code", "found"),
+    [(reads, 1001, ["cut_off"]), (reads, 1000, []), (receives, 1001, []), (hears, 1001, [])],
+)
+def test_a_session_that_the_service_cuts_off(handler: Any, code: int, found: List[str], logged: Any) -> None:
+    """It is told where the SDK's iteration ends with it in silence."""
+    result = replay_session(logged(received(code=code)), handler=handler)
+    assert kinds(result) == found
+    assert result.passed, "\n".join(result.lines())
+    assert all("1001" in one.what and one.places[0].function == "reads" for one in result.verdict.findings)
+
+
+COMMAND = """
+import asyncio
+from openai import AsyncOpenAI
+
+async def main():
+    async with AsyncOpenAI(api_key="any").realtime.connect(model="gpt-realtime") as connection:
+        async for _ in connection:
+            pass
+
+asyncio.run(main())
+"""
+
+
+def test_an_unmodified_app_is_told_the_same(logged: Any, tmp_path: Path) -> None:
+    """By the same findings, at its own line."""
+    (tmp_path / "app.py").write_text(COMMAND, encoding="utf-8")
+    result = replay_session(logged(received(PING, code=1001)), handler=app_command([sys.executable, str(tmp_path / "app.py")]))
+    assert kinds(result) == ["misread", "cut_off"]
+    assert result.verdict.findings[1].places[0].function == "main"
