@@ -15,7 +15,7 @@ HELD_BY = {
     "apps": ("runs/test_command_run.py", "test_an_app_passes_however_it_runs_its_loop_and_connects"),
     "clients": ("runs/test_command_run.py", "test_an_app_passes_however_it_runs_its_loop_and_connects"),
     "REST": ("runs/test_command_run.py", "test_an_app_is_told_of_its_own_chat"),
-    "connections": ("runs/test_command_run.py", "test_what_is_wrong_with_an_app_is_found"),
+    "connections": ("injected/test_several_connections.py", "test_each_session_is_judged_by_its_own_connection"),
     "deviations": ("runs/test_command_run.py", "test_what_is_wrong_with_an_app_is_found"),
     "sound": ("runs/test_command_run.py", "test_what_an_app_does_not_play_is_heard"),
     "`raised`": ("runs/test_command_run.py", "test_what_is_wrong_with_an_app_is_found"),

@@ -20,7 +20,12 @@ __all__ = ["app_command", "check_command", "named_places"]
 
 
 def app_command(
-    words: Sequence[str], base_url: Optional[str] = None, *, stdin: Optional[AnyPath] = None, follow: bool = True
+    words: Sequence[str],
+    base_url: Optional[str] = None,
+    *,
+    stdin: Optional[AnyPath] = None,
+    follow: bool = True,
+    together: bool = False,
 ) -> AppCommand:
     """Name the command that starts an app, to replay the whole app in place of a handler.
 
@@ -34,6 +39,8 @@ def app_command(
         stdin: A file for the app's standard input, ``"-"`` for that of this process; None for what the recorded user typed, unless this
             process has a file or a pipe.
         follow: Whether the Python programs that the app starts are part of the replay; the first of all to connect has the session.
+        together: Whether the sessions of ``replay_sessions`` are the connections of one run of the app. It is started once for each of
+            them, finds all of them each time, and is judged by that one.
 
     Returns:
         A value for ``handler``.
@@ -55,7 +62,7 @@ def app_command(
             raise UsageError(
                 f"there is no file {typed!r}", hint="Give a file with what the user types, or - for the input of this process."
             )
-    return AppCommand(tuple(words), () if base_url is None else _place_of(base_url), base_url, typed, follow)
+    return AppCommand(tuple(words), () if base_url is None else _place_of(base_url), base_url, typed, follow, together)
 
 
 def _place_of(url: str, *, source: Union[str, Parameter] = Parameter("base_url"), dialect: Optional[Dialect] = None) -> Hosts:  # noqa: B008 - it never changes
@@ -107,5 +114,8 @@ def check_command(asked: ReplayOptions, n_starts: int = 1) -> None:
         )
     if asked.handler.stdin == STANDARD_INPUT and n_starts * (2 if asked.twice else 1) > 1:
         raise UsageError("the input of this process can be read once, and the command is started several times", hint="Give it as a file.")
+    if asked.handler.together and (asked.first is not None or asked.last is not None):
+        hint = Words("Leave out ", Parameter("first"), " and ", Parameter("last"), ", or replay one session.")
+        raise UsageError("sessions that belong together are replayed whole", hint=hint)
     if asked.arguments:
         raise UsageError("arguments of a handler do not reach a command", hint="Give them after the command.")

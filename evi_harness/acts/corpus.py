@@ -96,6 +96,8 @@ def replay_corpus(
     if executor is not None and revision_here() is not None:
         hint = Words("Leave out ", Parameter("executor"), " in what ab runs in a revision, or give ab two commands.")
         raise EviHarnessError("workers of an executor do not run the revision that is checked out here", hint=hint)
+    if isinstance(asked.handler, AppCommand) and asked.handler.together and not asked.handler.sessions:
+        asked = replace(asked, handler=replace(asked.handler, sessions=tuple(map(str, folders))))
     check_runs(n_runs, asked)
     if n_jobs is not None:
         require_number("n_jobs", n_jobs, Bounds(least=1))

@@ -362,6 +362,8 @@ def replay_asked(
     # To the verdict and not only for the run: else the first full collection is of the whole process, and due right behind the run.
     with earlier_objects_set_aside(), refused_for_what_is_missing(expected.recorded, allow_incomplete=allow_incomplete):
         recording = axis.recording(whole)
+        together, place = _together(session, recording, axis, asked, adapter)
+        options = replace(options, together=together, place=place)
         if asked.child:
             options = replace(options, watch=_watching(recording.session.duration_ns * (2 if asked.twice else 1), on_part))
         began_s = time.perf_counter()
@@ -392,6 +394,26 @@ def replay_asked(
     accepted = None if judgement.accepted is None else whole_report(judgement.accepted)
     result = ReplayResult(whole_report(judgement.report), redactor, run.heard, secrets, accepted)
     return result if asked.dry_run or asked.defer else result.accept()
+
+
+def _together(
+    session: Union[str, Path, Session], recording: PlayedRecording, axis: Axis, asked: ReplayOptions, adapter: Adapter
+) -> Tuple[Tuple[PlayedRecording, ...], int]:
+    """The recordings of all connections that an app opens in one run, and the place of this one among them; none where it opens one."""
+    handler = asked.handler
+    if not isinstance(handler, AppCommand) or not handler.sessions:
+        return (), 0
+    place, recordings = handler.sessions.index(str(session)), []
+    for number, folder in enumerate(handler.sessions):
+        if number == place:
+            recordings.append(recording)
+            continue
+        other = _loaded(folder, axis, replace(asked, update=False))
+        speaks, spoken = (dialect_of(one).name for one in (recording.session, other.recorded))
+        if speaks != spoken:
+            raise UsageError(f"{folder} is of the dialect {spoken}, and {session} is of {speaks}: one run speaks one dialect")
+        recordings.append(axis.recording(_upgraded(other.played, adapter)[0] if asked.upgrade else other.played))
+    return tuple(recordings), place
 
 
 def run_of(asked: ReplayOptions) -> RunOnce:

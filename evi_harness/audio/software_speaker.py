@@ -272,6 +272,20 @@ class SoftwareSpeaker:
         self.playbacks.append(playback)
         self._playing.append(stream)
 
+    def part(self) -> int:
+        """End the playbacks here; a stream that plays on has another from its next block on.
+
+        Returns:
+            How many there are by now: those that come later are of another part.
+        """
+        for stream in self._playing:
+            stream.part()
+        return len(self.playbacks)
+
+    def goes_on(self, playback: Playback) -> None:
+        """A stream that has played until now has a playback for what comes."""
+        self.playbacks.append(playback)
+
     def over(self, stream: OpenSpeaker) -> None:
         """A stream plays no longer."""
         if stream in self._playing:
@@ -315,11 +329,13 @@ class OpenSpeaker:
         self._ended = ended
         self._n_taken = 0
         self._playback = Playback(pcm, 0)
+        self._is_parted = False
 
     def start(self) -> None:
         """Play from now on."""
         self._n_taken = 0
-        self._playback = Playback(self._pcm, self.cadence.now_ns(), self._speed, self._callback, self._pcm.length_ns(len(self._block)))
+        self._is_parted = False
+        self._playback = self._another(self.cadence.now_ns())
         self._speaker.began(self, self._playback)
         for one in self.queues:
             _watch(one, self._take)
@@ -336,7 +352,21 @@ class OpenSpeaker:
             self._over()
         return was_active
 
+    def part(self) -> None:
+        """Have what comes from now on be in a playback of its own."""
+        self._is_parted = True
+        self._playback.ended_ns = self.cadence.now_ns()
+
+    def _another(self, began_ns: int) -> Playback:
+        return Playback(self._pcm, began_ns, self._speed, self._callback, self._pcm.length_ns(len(self._block)))
+
     def _run_block(self, at_ns: int) -> bool:
+        if self._is_parted:
+            # What waits in a queue was taken out of it for neither.
+            self._is_parted = False
+            self._n_taken -= self._playback.n_heard
+            self._playback = self._another(at_ns)
+            self._speaker.goes_on(self._playback)
         with memoryview(self._block) as block:
             block[:] = bytes(len(block))
             goes_on = self._fill(block, at_ns)

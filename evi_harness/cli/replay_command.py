@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack, nullcontext, redirect_stdout
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -93,6 +93,13 @@ _WORDS = "evi_harness.command"
     show_default=True,
     brief="With COMMAND: follow the programs it starts.",
     help="With COMMAND: follow the Python programs that the app starts; the first one that connects has the session.",
+)
+@option(
+    "--together",
+    group=HANDLER,
+    is_flag=True,
+    brief="With COMMAND: the sessions are one run's connections.",
+    help="With COMMAND: the sessions are the connections that one run of the app opens. It is started once for each, and judged by it.",
 )
 @option(
     "--upgrade", group=HANDLER, is_flag=True, help="Add to old messages the fields that the installed SDK requires; the report lists them."
@@ -414,7 +421,7 @@ def command(
     asks = values["update"] and not values["dry_run"] and not values["yes"] and _is_asked()
     names_no_handler = not values["live"] and values["handler"] is None and words is None
     judge = judge_for(gate, is_replay=not values["live"], names_no_handler=names_no_handler)
-    asked, by = _asked(ctx, defer=asks), Command.here(ctx.obj)
+    asked, by = _asked(ctx, folders, defer=asks), Command.here(ctx.obj)
     # With the report on standard output, people read standard error; so does what the handler itself prints.
     aside = json_file == STANDARD_OUTPUT
     with redirect_stdout(sys.stderr) if aside else nullcontext():
@@ -474,6 +481,8 @@ def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None
             raise click.UsageError(f"{param.opts[0]} needs --update{' or --live' if param.name in _ALSO_LIVE else ''}", ctx)
         if param.name == "follow" and _WORDS not in ctx.meta:
             raise click.UsageError(f"{param.secondary_opts[0]} needs a COMMAND", ctx)
+        if param.name == "together" and not (is_many and _WORDS in ctx.meta):
+            raise click.UsageError("--together needs several sessions and a COMMAND", ctx)
         if not is_many and param.name in _OF_MANY:
             raise click.UsageError(f"{param.opts[-1]} needs several sessions", ctx)
     if is_live and is_many:
@@ -531,7 +540,7 @@ def _accepted(result: Replayed, aside: bool) -> Replayed:
     return accept_if_agreed(result, agree=lambda what: click.confirm(what, err=True), write=lambda line: echo(line, err=aside))
 
 
-def _asked(ctx: click.Context, *, defer: bool) -> ReplayOptions:
+def _asked(ctx: click.Context, folders: Sequence[Path], *, defer: bool) -> ReplayOptions:
     """The options of each single replay: a parameter of the command that is one bears its name."""
     from evi_harness.runs.replay_options import ReplayOptions
 
@@ -540,8 +549,10 @@ def _asked(ctx: click.Context, *, defer: bool) -> ReplayOptions:
         from evi_harness.acts.commanding import app_command
 
         # It is a process of its own in any case.
-        stdin, follow = ctx.params["stdin"], ctx.params["follow"]
-        given.update(handler=app_command(ctx.meta[_WORDS], ctx.params["base_url"], stdin=stdin, follow=follow), child=False)
+        stdin, follow, together = ctx.params["stdin"], ctx.params["follow"], ctx.params["together"]
+        handler = app_command(ctx.meta[_WORDS], ctx.params["base_url"], stdin=stdin, follow=follow, together=together)
+        # All of them, also where only those that failed are replayed again.
+        given.update(handler=replace(handler, sessions=tuple(map(str, folders)) if together else ()), child=False)
     return ReplayOptions(**given, defer=defer)
 
 

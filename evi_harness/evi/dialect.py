@@ -20,7 +20,7 @@ from evi_harness.evi.reading import read
 from evi_harness.evi.sayings import saying
 from evi_harness.json_dialects.json_messages import without_members
 from evi_harness.session.events import Event, Frame, Handshake
-from evi_harness.session.protocols import Cause, FrameAudio, HttpAnswer, Message, Saying, Variables
+from evi_harness.session.protocols import Cause, FrameAudio, HttpAnswer, Message, Saying, ToldSession, Variables
 from evi_harness.session.turn import Turn
 
 __all__ = ["EVI", "NO_OBJECT", "Evi"]
@@ -195,6 +195,10 @@ class Evi:
         paths = ({"path": recorded.path}, {"path": live.path}) if self._strict else ({}, {})
         return {**paths[0], "query": then}, {**paths[1], "query": now}
 
+    def resumed(self, handshake: Handshake) -> Optional[str]:
+        """The chat group that a handshake resumes."""
+        return dict(handshake.query).get("resumed_chat_group_id") or None
+
     def turns(self, events: Sequence[Event]) -> List[Turn]:
         """The turns of a session."""
         return turns.turns(events)
@@ -207,9 +211,9 @@ class Evi:
         """The words of a message with their emotions; the words of a tool's answer are its content."""
         return saying(kind, message)
 
-    def history(self, request: Handshake, events: Sequence[Event], began_ms: int) -> Optional[HttpAnswer]:
-        """Hume's chat history of the session: the chat, its events and its group."""
-        return history_answer(request, events, began_ms)
+    def history(self, request: Handshake, sessions: Sequence[ToldSession]) -> Optional[HttpAnswer]:
+        """Hume's chat history of the sessions: the chats, their events and their groups."""
+        return history_answer(request, sessions)
 
     def typed(self, message: Message) -> Optional[str]:
         """The text of a user_input."""

@@ -1,4 +1,4 @@
-"""Hume's chat history, told of a session: what its API answers about the chat, as far as the messages that crossed say it.
+"""Hume's chat history, told of sessions: what its API answers about their chats, as far as the messages that crossed say it.
 
 The forms are those of the SDK's models ``ReturnPagedChats``, ``ReturnChatPagedEvents``, ``ReturnPagedChatGroups``,
 ``ReturnChatGroupPagedChats`` and ``ReturnChatGroupPagedEvents``; ``chat_history.py`` reads the same. Timestamps are milliseconds, as in
@@ -8,8 +8,8 @@ Told are the events whose role Hume's definition gives: what user and assistant 
 tools with their results. How the text of a call is written is in no document, so a call and its result have none. Left out are
 SYSTEM_PROMPT, which a configuration has and no message tells, and the marks whose role nobody has written down.
 
-Rules of living here: pure; what a session cannot tell is not made up. A chat that resumed another is one of several in its group, and of
-the others the session knows nothing: then nothing is told of the group.
+Rules of living here: pure; what a session cannot tell is not made up. A chat that resumed another is one of several in its group: where
+the first of them is not among the sessions, nothing is told of the group.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from evi_harness.evi.failures import ERRORS
 from evi_harness.evi.messages import EMOTIONS
 from evi_harness.evi.reading import read, text_of
 from evi_harness.json_dialects.json_messages import member
-from evi_harness.session.events import Closed, Event, Handshake, Opened, Received, Sent
+from evi_harness.session.events import Closed, Handshake, Opened, Received, Sent
 from evi_harness.session.json_value import Json
-from evi_harness.session.protocols import RECEIVED, SENT, HttpAnswer, Message
+from evi_harness.session.protocols import RECEIVED, SENT, HttpAnswer, Message, ToldSession
 
 __all__ = ["PATHS", "history_answer"]
 
@@ -91,43 +91,79 @@ class _Chat:
             "config": self.config,
         }
 
+
+@dataclass(frozen=True)
+class _Group:
+    """A group of chats, all of which are known.
+
+    Attributes:
+        chats: Its chats, oldest first.
+    """
+
+    chats: Sequence[_Chat]
+
     @property
-    def group(self) -> Row:
-        """What its group says of itself, where it is the only chat in it."""
+    def id(self) -> str:
+        """Its id."""
+        return self.chats[0].group_id
+
+    @property
+    def summary(self) -> Row:
+        """What it says of itself."""
         return {
-            "id": self.group_id,
-            "first_start_timestamp": self.began_ms,
-            "most_recent_start_timestamp": self.began_ms,
-            "num_chats": 1,
-            "active": self.status == _ACTIVE,
+            "id": self.id,
+            "first_start_timestamp": self.chats[0].began_ms,
+            "most_recent_start_timestamp": self.chats[-1].began_ms,
+            "num_chats": len(self.chats),
+            "active": any(chat.status == _ACTIVE for chat in self.chats),
         }
 
 
-def history_answer(request: Handshake, events: Sequence[Event], began_ms: int) -> Optional[HttpAnswer]:
-    """Answer a GET request about the chat of a session.
+class _History:
+    """What sessions tell.
+
+    Args:
+        chats: Their chats, oldest first.
+    """
+
+    def __init__(self, chats: Sequence[_Chat]) -> None:
+        self.chats = chats
+        by_group: Dict[str, List[_Chat]] = {}
+        for chat in chats:
+            by_group.setdefault(chat.group_id, []).append(chat)
+        # One whose first chat resumed another has more that nobody knows.
+        self.groups = [_Group(found) for found in by_group.values() if not found[0].resumes]
+
+    def chat(self, found: str) -> Optional[_Chat]:
+        """The chat with an id."""
+        return next((chat for chat in self.chats if chat.id == found), None)
+
+    def group(self, found: str) -> Optional[_Group]:
+        """The group with an id."""
+        return next((group for group in self.groups if group.id == found), None)
+
+
+def history_answer(request: Handshake, sessions: Sequence[ToldSession]) -> Optional[HttpAnswer]:
+    """Answer a GET request about the chats of sessions.
 
     Args:
         request: Its path, query and headers.
-        events: The events of the session so far, ordered in time.
-        began_ms: When the session opened, in milliseconds since 1970.
+        sessions: The sessions, as far as they have got, oldest first.
 
     Returns:
-        The answer, which is 400 for a page that cannot be asked for; None where the session does not have it: another path, the id of
-        another chat, a group with more chats than this one, or no chat yet.
+        The answer, which is 400 for a page that cannot be asked for; None where the sessions do not have it: another path, the id of
+        another chat, a group with more chats than these, or no chat yet.
     """
-    if not any(_id_in(path, request.path) is not None for path in PATHS):
-        return None
-    chat = _chat_of(events, began_ms)
-    if chat is None:
-        return None
-    try:
-        for path, tell in _TOLD.items():
-            found = _id_in(path, request.path)
-            if found is not None:
-                body = tell(chat, found, _Asked(request))
-                return None if body is None else HttpAnswer(body)
-    except _NotAsked as error:
-        return HttpAnswer({"message": str(error)}, status=400)
+    for path, tell in _TOLD.items():
+        found = _id_in(path, request.path)
+        if found is None:
+            continue
+        chats = [chat for chat in map(_chat_of, sessions) if chat is not None]
+        try:
+            body = tell(_History(chats), found, _Asked(request)) if chats else None
+        except _NotAsked as error:
+            return HttpAnswer({"message": str(error)}, status=400)
+        return None if body is None else HttpAnswer(body)
     return None
 
 
@@ -190,43 +226,51 @@ class _Asked:
         }
 
 
-def _chats(chat: _Chat, _: str, asked: _Asked) -> Optional[Row]:
-    return asked.page("chats_page", [chat.summary] if asked.has(chat) else [])
+def _chats(history: _History, _: str, asked: _Asked) -> Optional[Row]:
+    return asked.page("chats_page", [chat.summary for chat in history.chats if asked.has(chat)])
 
 
-def _chat_events(chat: _Chat, found: str, asked: _Asked) -> Optional[Row]:
-    if found != chat.id:
+def _chat_events(history: _History, found: str, asked: _Asked) -> Optional[Row]:
+    chat = history.chat(found)
+    if chat is None:
         return None
     told = {name: value for name, value in chat.summary.items() if name != "event_count"}
     return {**told, **asked.page("events_page", chat.rows)}
 
 
-def _groups(chat: _Chat, _: str, asked: _Asked) -> Optional[Row]:
-    if chat.resumes:
+def _groups(history: _History, _: str, asked: _Asked) -> Optional[Row]:
+    if not history.groups:
         return None
-    more: Row = {"most_recent_chat_id": chat.id, "most_recent_config": chat.config}
-    return asked.page("chat_groups_page", [{**chat.group, **more}] if asked.has(chat) else [])
+    rows: List[Row] = []
+    for group in history.groups:
+        latest = group.chats[-1]
+        if any(map(asked.has, group.chats)):
+            rows.append({**group.summary, "most_recent_chat_id": latest.id, "most_recent_config": latest.config})
+    return asked.page("chat_groups_page", rows)
 
 
-def _group(chat: _Chat, found: str, asked: _Asked) -> Optional[Row]:
-    if chat.resumes or found != chat.group_id:
+def _group(history: _History, found: str, asked: _Asked) -> Optional[Row]:
+    group = history.group(found)
+    if group is None:
         return None
-    return {**chat.group, **asked.page("chats_page", [chat.summary] if asked.has(chat) else [])}
+    return {**group.summary, **asked.page("chats_page", [chat.summary for chat in group.chats if asked.has(chat)])}
 
 
-def _group_events(chat: _Chat, found: str, asked: _Asked) -> Optional[Row]:
-    if chat.resumes or found != chat.group_id:
+def _group_events(history: _History, found: str, asked: _Asked) -> Optional[Row]:
+    group = history.group(found)
+    if group is None:
         return None
-    return {"id": chat.group_id, **asked.page("events_page", chat.rows)}
+    return {"id": group.id, **asked.page("events_page", [row for chat in group.chats for row in chat.rows])}
 
 
-_TOLD: Mapping[str, Callable[[_Chat, str, _Asked], Optional[Row]]] = dict(
+_TOLD: Mapping[str, Callable[[_History, str, _Asked], Optional[Row]]] = dict(
     zip(PATHS, (_chats, _chat_events, _groups, _group, _group_events))
 )
 
 
-def _chat_of(events: Sequence[Event], began_ms: int) -> Optional[_Chat]:
+def _chat_of(session: ToldSession) -> Optional[_Chat]:
     """The chat of a session; None where no message has given its ids."""
+    events, began_ms = session.events, session.began_ms
     ids: Optional[Tuple[str, str]] = None
     handshake: Optional[Handshake] = None
     closed: Optional[Closed] = None

@@ -13,6 +13,8 @@ import signal
 import sys
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any, Callable, List, Mapping, Optional, Type, cast
 from weakref import WeakSet
@@ -29,10 +31,11 @@ from evi_harness.guard.network import Refusal, was_refused
 from evi_harness.guard.place_lookup import told
 from evi_harness.injected.blocking_http import BlockingHttp
 from evi_harness.injected.children import follow
-from evi_harness.injected.ending_as_recorded import EndingAsRecorded
+from evi_harness.injected.ending_as_recorded import AFTERMATH_NS, EndingAsRecorded
 from evi_harness.injected.leading import lead
 from evi_harness.injected.left_by_app import LeftByApp
 from evi_harness.injected.loops import AppTime, InjectedLoop, install_loops
+from evi_harness.injected.several_connections import OwnNotes, SeveralConnections, WaitingSource, handshakes_of
 from evi_harness.injected.taken_messages import TakenMessages
 from evi_harness.injected.tls_left_out import leave_tls_out
 from evi_harness.injected.typed_input import TypedInput
@@ -57,12 +60,12 @@ from evi_harness.runs.handler_setup import note_sound_failures, note_stuck
 from evi_harness.runs.heard_notes import note_heard
 from evi_harness.runs.playing import chat_paths_of
 from evi_harness.runs.sandbox import Outside
-from evi_harness.runs.session_history import history_of
+from evi_harness.runs.session_history import SessionHistory, told_session
 from evi_harness.runs.user_audio import SoundDevices, replay_sound, user_audio
 from evi_harness.sdk.installed import version_of
 from evi_harness.session.events import Closed, Event, Handshake, Opened, Received, Sent
 from evi_harness.session.notes import NETWORK, RAISED, UNSEEN
-from evi_harness.session.protocols import RECEIVED, SENT, Refuse, Service, WireReader
+from evi_harness.session.protocols import RECEIVED, SENT, Refuse, Service, ToldSession, WireReader
 from evi_harness.watch.blocked import THRESHOLD_NS, BlockedNotes
 from evi_harness.watch.computing import THRESHOLD_NS as COMPUTING_NS
 from evi_harness.watch.computing import Computing
@@ -78,14 +81,14 @@ _CLOSED = ("ConnectionClosed", "ConnectionClosedOK", "ConnectionClosedError")
 
 
 class _Refusing:
-    """The service of a second connection: a session holds one."""
+    """The service of a connection that no session holds."""
 
     def take(self, event: Event, at_ns: int) -> None:
         """Take nothing."""
 
     def due(self, at_ns: int) -> List[Refuse]:  # noqa: ARG002 - the signature is Service's
         """Refuse."""
-        return [Refuse(503, "evi-harness: the recorded session has one connection\n")]
+        return [Refuse(503, "evi-harness: no recorded session is left for this connection\n")]
 
     def next_at_ns(self) -> Optional[int]:
         """Nothing more."""
@@ -110,36 +113,50 @@ class AppRun:
         self._channel = channel
         self._process = os.getpid()
         session, asked = plan.recording.session, plan.asked
+        self._recordings = plan.together or (plan.recording,)
         self.thread_wait_ns = asked.thread_wait_ns
-        self.limit_ns = 2 * session.duration_ns + LIMIT_NS
+        self.limit_ns = 2 * sum(one.session.duration_ns for one in self._recordings) + LIMIT_NS
         self._time = AppTime()
-        self._journal = Journal(self._time, self._wrote)
-        self._typed = TypedInput(session, plan.dialect, self._time, self._journal, has_own=plan.has_own_input)
+        handshakes = handshakes_of([one.session.handshake for one in self._recordings], plan.dialect)
+        self._several = SeveralConnections(handshakes, plan.place, plan.dialect)
+        # What crosses the judged connection stands in it whatever else goes on; what is observed, where it is that connection's.
+        self._carried = Journal(self._time, self._wrote)
+        self._is_settling = False
+        self._journal = OwnNotes(self._carried, lambda: self._is_settling or self._several.is_judged_now)
+        self._next_journal: Journal = self._carried
+        self._typed = TypedInput(self._recordings[0].session, plan.dialect, self._time, self._journal, has_own=plan.has_own_input)
         self._ending = EndingAsRecorded(self._time, self._journal, self._terminated)
         self._adapter = adapter_for(plan.dialect)
         self._handing = self._adapter.handing_watch(lambda: None, self._journal, self._heard_ns, callers_now)
-        self._taken = TakenMessages(self._journal, self._adapter, self._handing, plan.dialect, plan.redact)
+        self._taken = self._new_taken()
         self._transports: WeakSet[Any] = WeakSet()
         self._has_left = False
         self._left = LeftByApp(
             self._journal,
             plan.redact,
-            is_over=lambda: self._ending.is_closed,
+            is_over=lambda: self._is_over,
             is_interrupted=lambda: self._has_left or self._ending.has_interrupted,
             is_service=self._transports.__contains__,
-            on_task=self._taken.began,
+            on_task=lambda task, of, stack: self._taken.began(task, of, stack),
         )
+        self._is_over = False
+        self._is_settled = False
+        self._heard: Optional[Heard] = None
+        # How many playbacks there were before the judged connection opened.
+        self._n_earlier = 0
         self._player: Optional[Player] = None
+        # What has been opened, for whoever asks about it.
+        self._told: List[ToldSession] = []
         self._server = PlainServer(
             self._opening,
             clock=self._time,
-            chat_paths=chat_paths_of(session, plan.dialect),
+            chat_paths=tuple(dict.fromkeys(path for one in self._recordings for path in chat_paths_of(one.session, plan.dialect))),
             token_path=plan.dialect.token_path,
             token_answer=plan.dialect.token_answer,
             subprotocol=plan.dialect.subprotocol,
-            journal_for=lambda _: self._journal,
+            journal_for=lambda _: self._next_journal,
             service_name="player",
-            history=history_of(session, plan.dialect, self._journal.events),
+            history=SessionHistory(plan.dialect, self._told),
             on_unknown=self._unknown,
         )
         self._outside = Outside(
@@ -151,9 +168,7 @@ class AppRun:
             has_own_loops=False,
             on_refused=self._refused,
         )
-        self._blocked = BlockedNotes(
-            self._journal, lambda: self._taken.handling, THRESHOLD_NS if asked.blocked_ns is None else asked.blocked_ns, plan.redact
-        )
+        self._blocked = self._new_blocked()
         self._computing: List[Computing] = []
         self._sound: Optional[SoundDevices] = None
         self._stack = ExitStack()
@@ -171,6 +186,8 @@ class AppRun:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         self._stack.enter_context(self._outside)
         audio = user_audio(plan.recording, plan.dialect, self._adapter)
+        if plan.together:
+            audio = replace(audio, source=WaitingSource(audio.source, lambda: self._has_spoken_by_now(audio.begins_ns or 0)))
         self._sound = self._stack.enter_context(
             replay_sound(audio, self._adapter, self._journal, cast(VirtualLoop, self._time), others_ns=self._others_ns)
         )
@@ -182,7 +199,7 @@ class AppRun:
         import concurrent.futures.thread  # noqa: F401 - it registers itself, and waits for its threads
 
         threading._register_atexit(self._threads_end)  # type: ignore[attr-defined]
-        self._typed.put_in_place()
+        self._typed.put_in_place([one.session for one in self._recordings[1:]])
         self._left.begin()
         if plan.follows:
             follow(self._channel, self._reports.share)
@@ -199,6 +216,12 @@ class AppRun:
     def connected(self, transport: Any, protocol: Any) -> None:
         """Take the app's end of a new connection to the service."""
         self._transports.add(transport)
+        if self._plan.together:
+            if self._player is not None:
+                return
+            # Those before the judged one are of others.
+            self._taken.drop()
+            self._taken = self._new_taken()
         self._taken.watch(protocol)
 
     def loop_began(self, loop: InjectedLoop) -> None:
@@ -240,9 +263,15 @@ class AppRun:
         """Take that the app does what cannot be replayed: the command ends it."""
         self._reports.send(REFUSED, what)
 
-    def _opening(self, _: Handshake) -> Service:
-        if self._player is not None:
+    def _opening(self, handshake: Handshake) -> Service:
+        place = self._several.match(handshake)
+        if place is None:
+            n = self._several.n_recorded
             what = "the app opened a second connection to the service; the recorded session has one, so it was refused"
+            if n > 1:
+                kind = "resuming another conversation" if self._plan.dialect.resumed(handshake) else "for a new conversation"
+                asked = self._plan.redact(f"{handshake.path}, {kind}")
+                what = f"the app opened another connection to the service ({asked}) after all {n} recorded ones, so it was refused"
             if os.getpid() == self._process:
                 self._journal.note(NETWORK, what=what)
             else:
@@ -256,8 +285,71 @@ class AppRun:
             self._process = os.getpid()
             self._is_finished = False
             atexit.register(self.finish)
-        player = self._player = Player(self._plan.recording, self._plan.pairing, self._plan.asked.patience)
-        return AnnouncedService(player, lambda: self._ending.closes_at(player.app_closes_at_ns))
+        player = Player(self._recordings[place], self._plan.pairing, self._plan.asked.patience)
+        if place == self._plan.place:
+            self._begin_judged(player)
+            journal = self._carried
+        else:
+            self._begin_beside()
+            journal = Journal(self._time, partial(self._wrote_beside, place))
+        self._next_journal = journal
+        self._told.append(told_session(self._recordings[place].session, journal.events))
+        self._several.opened(place)
+        self._ending.opened()
+        if self._plan.together:
+            self._typed.converse(self._recordings[place].session, journal)
+
+        def moved() -> None:
+            opened_ns = self._time.now_ns() if journal.opened_at_ns is None else journal.opened_at_ns
+            closes_ns = None if player.app_closes_at_ns is None else opened_ns + player.app_closes_at_ns
+            self._ending.closes_at(self._several.interrupts_ns(place, closes_ns))
+
+        return AnnouncedService(player, moved)
+
+    def _begin_judged(self, player: Player) -> None:
+        """The connection opens that the verdict is on."""
+        self._player = player
+        if self._several.latest is not None:
+            # An earlier conversation's are not this one's.
+            for computing in self._computing:
+                computing.forget()
+            self._blocked = self._new_blocked()
+            self._n_earlier = 0 if self._sound is None else self._sound.speaker.part()
+
+    def _begin_beside(self) -> None:
+        """Another one opens: what is observed from now on is its, unless the judged one is still open."""
+        if self._player is None:
+            self._journal.forget()
+        elif self._is_over:
+            self._settle()
+
+    def _wrote_beside(self, place: int, event: Event) -> None:
+        """Take an event of a connection that is acted out beside the judged one."""
+        self._typed.take(event)
+        if isinstance(event, Closed):
+            self._closed(place)
+
+    def _closed(self, place: int) -> None:
+        self._several.closed(place)
+        if self._several.next_waiting is not None and not self._several.is_open and not self._typed.has_more:
+            # What is typed before the next one opens.
+            self._typed.converse(self._recordings[self._several.next_waiting].session, Journal(self._time))
+        if not self._several.is_open:
+            # An app may take its time before it connects again.
+            self._ending.closed(LIMIT_NS if self._several.is_more_to_come else AFTERMATH_NS)
+
+    def _has_spoken_by_now(self, begins_ns: int) -> bool:
+        """Whether it is time for the user's audio of the judged connection."""
+        opened_ns = self._carried.opened_at_ns
+        return opened_ns is not None and self._time.now_ns() >= opened_ns + begins_ns
+
+    def _new_taken(self) -> TakenMessages:
+        return TakenMessages(self._journal, self._adapter, self._handing, self._plan.dialect, self._plan.redact)
+
+    def _new_blocked(self) -> BlockedNotes:
+        asked_ns = self._plan.asked.blocked_ns
+        threshold_ns = THRESHOLD_NS if asked_ns is None else asked_ns
+        return BlockedNotes(self._journal, lambda: self._taken.handling, threshold_ns, self._plan.redact)
 
     def _wrote(self, event: Event) -> None:
         self._reports.send(EVENT, event)
@@ -272,7 +364,8 @@ class AppRun:
             if self._reader.read(kind, event.frame) is None and kind == SENT:
                 self._others_ns.append(self._time.now_ns())
         elif isinstance(event, Closed):
-            self._ending.closed()
+            self._is_over = True
+            self._closed(self._plan.place)
 
     def _heard_ns(self) -> int:
         return 0 if self._sound is None else self._sound.speaker.heard_ns
@@ -326,7 +419,7 @@ class AppRun:
 
     def _followed(self, environment: Mapping[Any, Any]) -> Mapping[Any, Any]:
         """The environment of a program that this process becomes: the run begins again there, unless the app has connected."""
-        if self._player is not None or os.getpid() != self._process:
+        if self._several.latest is not None or os.getpid() != self._process:
             return environment
         return with_site(environment, self._channel)
 
@@ -346,7 +439,7 @@ class AppRun:
 
     def _threads_end(self) -> None:
         """The main thread is done: Python waits for the others, however long they take."""
-        is_ours = os.getpid() == self._process and not self._is_finished and self._player is not None
+        is_ours = os.getpid() == self._process and not self._is_finished and self._several.latest is not None
         if is_ours and self._left.wait_for_threads(THREADS_END_S):
             self.finish()
             self._reports.send(NEVER_ENDS, None)
@@ -367,8 +460,28 @@ class AppRun:
         if self._is_finished or os.getpid() != self._process:
             return
         self._is_finished = True
-        journal, plan = self._journal, self._plan
         self._server.lose(None)
+        self._settle(is_last=True)
+        jobs = () if self._last_loop is None else self._last_loop.overdue_jobs
+        failures = [f"{type(one).__name__}: {one}" for one in self._server.failures]
+        sdk = version_of(self._adapter.package) if self._adapter.package in sys.modules else None
+        outcome = AppOutcome(self._heard, tuple(jobs), tuple(failures), sdk or "")
+        self._reports.send(FINISHED, (os.getpid(), outcome))
+
+    def _settle(self, *, is_last: bool = False) -> None:
+        """Write what is told once the judged connection is over.
+
+        Args:
+            is_last: Whether the app is over, too.
+        """
+        is_settled, self._is_settled = self._is_settled, True
+        if is_settled:
+            self._left.finish()
+            self._is_settling = True
+            self._stack.close()
+            return
+        self._is_settling = True
+        journal, plan = self._journal, self._plan
         if journal.opened_at_ns is not None:
             for computing in self._computing:
                 computing.finish()
@@ -378,27 +491,29 @@ class AppRun:
                 what = "the app was interrupted, as the recorded one was: tasks and sockets that it left then are not counted"
                 journal.note(UNSEEN, sample=True, kind="interrupted", what=what, at_ns=journal.now_ns)
         self._taken.finish()
-        self._left.finish()
+        if is_last:
+            # What is left at the end is the last connection's.
+            self._is_settling = False
+            self._left.finish()
+            self._is_settling = True
         handed = self._handing.finish()
         # A stream that the SDK's player was given is there to play what is received.
         handed.has_stream = handed.has_stream or handed.is_watched
-        self._stack.close()
-        heard = None
+        if is_last:
+            self._stack.close()
         if self._sound is not None and journal.opened_at_ns is not None:
             speaker = self._sound.speaker
+            n_played = len(speaker.playbacks) if is_last else speaker.part()
+            playbacks = speaker.playbacks[self._n_earlier : n_played]
             note_sound_failures(journal, speaker.failures, plan.redact)
             note_heard(
                 journal,
-                speaker.playbacks,
+                playbacks,
                 plan.dialect,
                 handed,
                 is_players=self._adapter.is_players,
                 headerless=self._adapter.headerless,
                 redact=plan.redact,
             )
-            heard = Heard.of(speaker.playbacks, journal.opened_at_ns, plan.recording.speed)
-        jobs = () if self._last_loop is None else self._last_loop.overdue_jobs
-        failures = [f"{type(one).__name__}: {one}" for one in self._server.failures]
-        sdk = version_of(self._adapter.package) if self._adapter.package in sys.modules else None
-        outcome = AppOutcome(heard, tuple(jobs), tuple(failures), sdk or "")
-        self._reports.send(FINISHED, (os.getpid(), outcome))
+            self._heard = Heard.of(playbacks, journal.opened_at_ns, plan.recording.speed)
+        self._is_settling = False

@@ -36,7 +36,7 @@ class EndingAsRecorded:
         terminate: Called before the app is ended by SIGTERM.
 
     Attributes:
-        is_closed: Whether the connection has closed.
+        is_closed: Whether the connection has closed; where there are several, whether none is open any more.
         has_interrupted: Whether the app was interrupted from here.
     """
 
@@ -46,20 +46,35 @@ class EndingAsRecorded:
         self._terminate = terminate
         self._timer: Optional[Timer] = None
         self._at_ns: Optional[int] = None
+        self._patience_ns = AFTERMATH_NS
         self._act: Callable[[], None] = self._interrupt
         self.is_closed = False
         self.has_interrupted = False
 
     def closes_at(self, at_ns: Optional[int]) -> None:
-        """Take when the recorded app would close now, in session time; None where that is not known yet, or does not concern it."""
+        """Take when the recorded app would close now, by the clock; None where that is not known yet, or does not concern it."""
         if not self.is_closed and self._act == self._interrupt and at_ns is not None:
-            self._plan((self._journal.opened_at_ns or 0) + at_ns + JUST_AFTER_NS, self._interrupt)
+            self._plan(at_ns + JUST_AFTER_NS, self._interrupt)
 
-    def closed(self) -> None:
-        """Take that the connection has closed."""
+    def opened(self) -> None:
+        """Take that another connection has opened."""
+        if self.is_closed:
+            self.is_closed = False
+            self._act = self._interrupt
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._at_ns = None
+
+    def closed(self, patience_ns: int = AFTERMATH_NS) -> None:
+        """Take that no connection is open any more.
+
+        Args:
+            patience_ns: How long the app may go on.
+        """
         if not self.is_closed:
             self.is_closed = True
-            self._plan(self._clock.now_ns() + AFTERMATH_NS, self._never_returned)
+            self._patience_ns = patience_ns
+            self._plan(self._clock.now_ns() + patience_ns, self._never_returned)
 
     def loop_began(self) -> None:
         """Take that the app has another loop: what was planned is planned there."""
@@ -81,7 +96,7 @@ class EndingAsRecorded:
         self._send_interrupt()
 
     def _never_returned(self) -> None:
-        what = f"the app was still running {AFTERMATH_NS / 1e9:.0f} s after the connection was closed, and was interrupted"
+        what = f"the app was still running {self._patience_ns / 1e9:.0f} s after the connection was closed, and was interrupted"
         self._journal.note(NEVER_RETURNS, what=what)
         self._plan(self._clock.now_ns() + GRACE_NS, self._ignored)
         self._send_interrupt()

@@ -108,6 +108,11 @@ class TakenMessages:
         self._failure = None
         return True
 
+    def drop(self) -> None:
+        """Watch no longer: what was taken until now was another connection's."""
+        self._hooks.restore()
+        self._sent_from.restore()
+
     def finish(self) -> None:
         """Watch no longer, and note what is told at the end."""
         self._hooks.restore()

@@ -16,7 +16,7 @@ import sys
 import threading
 from collections import deque
 from dataclasses import replace
-from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.clock import Timer
@@ -42,19 +42,12 @@ class TypedInput:
     """
 
     def __init__(self, session: Session, dialect: Dialect, app_time: AppTime, journal: Journal, *, has_own: bool = False) -> None:
+        self._dialect = dialect
         # The lines that are still to come, each by its event; None for the end.
         self._lines: Dict[int, Optional[str]] = {}
         self._ready: Deque[Optional[str]] = deque()
-        if session.notes_of(STDIN_LINE) or session.notes_of(STDIN_ENDED):
-            session = self._read_by_app(session)
-        else:
-            for event in session.sent:
-                text = dialect.typed(dialect.read(SENT, event.frame)) if event.frame.is_text else None
-                if text is not None:
-                    self._lines[event.seq] = text
-        self._has_any = bool(self._lines or self._ready)
-        others = frozenset(event.seq for event in session.sent if event.seq not in self._lines)
-        self._user = RecordedUser(session, dialect, only_microphone=False, closes=False, left_out=others)
+        self._timer: Optional[Timer] = None
+        self._plan(session)
         self._time = app_time
         self._journal = journal
         self._has_own = has_own
@@ -62,10 +55,46 @@ class TypedInput:
         # Thread → what has the clock wait for it again.
         self._parked: Dict[int, Callable[[], object]] = {}
         self._jobs: Dict[int, Callable[[], bool]] = {}
-        self._timer: Optional[Timer] = None
         self._is_over = False
         # Where lines go as bytes once the app has asked for a file descriptor: it reads that by itself, as asyncio's pipe readers do.
         self._pipe: Optional[Tuple[int, int]] = None
+
+    @property
+    def has_more(self) -> bool:
+        """Whether lines of the recording are still to come."""
+        return bool(self._lines)
+
+    def converse(self, session: Session, journal: Journal) -> None:
+        """Give what was typed in another recording from now on, or go on with this one; what has been given by now can still be read.
+
+        Args:
+            session: The recording.
+            journal: Of its connection.
+        """
+        self._journal = journal
+        if session is not self._session:
+            if self._timer is not None:
+                self._timer.cancel()
+            with self._change:
+                self._plan(session)
+                waiting, self._ready = (self._ready, deque()) if self._pipe is not None or self._parked else (deque(), self._ready)
+            for line in waiting:
+                self._give(line)
+
+    def _plan(self, session: Session) -> None:
+        """Plan the lines of a recording."""
+        self._session = session
+        self._lines = {}
+        if session.notes_of(STDIN_LINE) or session.notes_of(STDIN_ENDED):
+            session = self._read_by_app(session)
+        else:
+            for event in session.sent:
+                text = self._dialect.typed(self._dialect.read(SENT, event.frame)) if event.frame.is_text else None
+                if text is not None:
+                    self._lines[event.seq] = text
+        self._has_any = bool(self._lines or self._ready)
+        others = frozenset(event.seq for event in session.sent if event.seq not in self._lines)
+        self._user = RecordedUser(session, self._dialect, only_microphone=False, closes=False, left_out=others)
 
     def _read_by_app(self, session: Session) -> Session:
         """Plan the lines that the recorded app read; the session in which they stand among what it sent, so that they have causes too."""
@@ -83,9 +112,14 @@ class TypedInput:
                 stands_for[note.seq] = Sent(note.seq, note.at_ns, Frame(TEXT, b""))
         return replace(session, events=tuple(stands_for.get(event.seq, event) for event in session.events))
 
-    def put_in_place(self) -> None:
-        """Have ``input()`` and ``sys.stdin`` read from here, unless there is nothing to read, or the app is given a file or a pipe."""
-        if self._has_any and not self._has_own and _is_a_terminal_or_nothing():
+    def put_in_place(self, others: Sequence[Session] = ()) -> None:
+        """Have ``input()`` and ``sys.stdin`` read from here, unless there is nothing to read, or the app is given a file or a pipe.
+
+        Args:
+            others: Other recordings, in which there may be something.
+        """
+        is_typed = self._has_any or any(TypedInput(one, self._dialect, self._time, self._journal)._has_any for one in others)
+        if is_typed and not self._has_own and _is_a_terminal_or_nothing():
             builtins.input = self._input
             sys.stdin = _TypedStdin(self._line, self._descriptor)
             # What waits for threads at the end of the program waits for those that read here; the latest of its kind is called first.

@@ -23,7 +23,7 @@ from evi_harness.openai_realtime.realtime_messages import AUDIO, AWAITED, is_kno
 from evi_harness.openai_realtime.realtime_reading import item_of, ms_ns, read, string
 from evi_harness.session.events import TEXT, Event, Frame, Handshake
 from evi_harness.session.json_places import members
-from evi_harness.session.protocols import Cause, FrameAudio, HttpAnswer, Message, Saying, Variables
+from evi_harness.session.protocols import Cause, FrameAudio, HttpAnswer, Message, Saying, ToldSession, Variables
 from evi_harness.session.turn import Turn
 
 __all__ = ["OPENAI_REALTIME", "OpenaiRealtime"]
@@ -222,6 +222,10 @@ class OpenaiRealtime:
         paths = ({"path": recorded.path}, {"path": live.path}) if self._strict else ({}, {})
         return {**paths[0], "query": then}, {**paths[1], "query": now}
 
+    def resumed(self, handshake: Handshake) -> Optional[str]:  # noqa: ARG002 - the protocol's
+        """None: each connection begins a new conversation."""
+        return None
+
     def turns(self, events: Sequence[Event]) -> List[Turn]:
         """The turns of a session."""
         return realtime_turns.turns(events)
@@ -234,7 +238,7 @@ class OpenaiRealtime:
         """The words of a message."""
         return realtime_describing.saying(kind, message)
 
-    def history(self, request: Handshake, events: Sequence[Event], began_ms: int) -> Optional[HttpAnswer]:  # noqa: ARG002 - the protocol's
+    def history(self, request: Handshake, sessions: Sequence[ToldSession]) -> Optional[HttpAnswer]:  # noqa: ARG002 - the protocol's
         """None: a conversation is kept nowhere."""
         return None
 

@@ -90,6 +90,8 @@ class AppPlan:
         redact: Takes secrets out of what notes quote.
         has_own_input: Whether the app is given an input of its own, so that it does not get what the recorded user typed.
         follows: Whether the run begins in the Python programs that the app starts, too.
+        together: The recordings of all connections that the app opens, this one among them; none where it opens one.
+        place: Where among them this one is.
     """
 
     recording: PlayedRecording
@@ -100,6 +102,8 @@ class AppPlan:
     redact: Callable[[str], str]
     has_own_input: bool = False
     follows: bool = True
+    together: Tuple[PlayedRecording, ...] = ()
+    place: int = 0
 
     def write(self) -> int:
         """Write it into a file without a name; gives its file descriptor."""

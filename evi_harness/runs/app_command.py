@@ -29,6 +29,8 @@ class AppCommand:
         stdin: The file that is the app's standard input, ``-`` for that of this process; None for what the recorded user typed, unless this
             process has a file or a pipe.
         follows: Whether the Python programs that it starts are followed.
+        together: Whether the sessions that it is replayed with are the connections of one run.
+        sessions: The folders of these sessions, in order; empty where that is the one that is replayed.
     """
 
     words: Tuple[str, ...]
@@ -36,6 +38,8 @@ class AppCommand:
     base_url: Optional[str] = None
     stdin: Optional[str] = None
     follows: bool = True
+    together: bool = False
+    sessions: Tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return shlex.join(self.words)

@@ -70,7 +70,8 @@ def run_command(recording: PlayedRecording, handler: Any, options: RunOptions) -
         CommandError: The command cannot be started, no app reports in, or the app does what cannot be replayed.
         UsersInterrupt: Ctrl+C.
     """
-    handler = led_to(handler, options.dialect.hosts, recording.session.header.endpoint)
+    for one in options.together or (recording,):
+        handler = led_to(handler, options.dialect.hosts, one.session.header.endpoint)
     plan = AppPlan(
         recording,
         options.dialect,
@@ -80,6 +81,8 @@ def run_command(recording: PlayedRecording, handler: Any, options: RunOptions) -
         options.redact,
         has_own_input=handler.stdin is not None,
         follows=handler.follows,
+        together=options.together,
+        place=options.place,
     ).write()
     heard, reports = os.pipe()
     try:
@@ -289,6 +292,12 @@ class _Command:
                 "Python cannot be replayed.",
             )
         if not any(isinstance(event, Opened) for event in self.events):
+            if self.owner is not None:
+                raise CommandError(
+                    f"the app ended {_how(status)} and did not open the connection of this session, only others",
+                    where=command,
+                    hint="Each session of a run is one connection. Does the app connect again when it should?",
+                )
             hosts = ", ".join(host if port is None else f"{host}:{port}" for host, port in self.command.hosts)
             raise CommandError(
                 f"the app ended {_how(status)} and never connected to the service ({hosts})",
@@ -300,7 +309,7 @@ class _Command:
 
     def _note_end(self, status: int) -> None:
         for _ in range(self.n_seconds):
-            what = "another process of the app opened a connection to the service; the recorded session has one, so it was refused"
+            what = "another process of the app opened a connection to the service; one process has the recorded ones, so it was refused"
             self._note(NETWORK, what)
         if self.finished is None and not self._is_ours(status):
             self._note(CRASHED, f"the process of the app ended {_how(status)}, without Python shutting down", ended=True)

@@ -77,6 +77,8 @@ class RunOptions:
         redact: Takes secrets out of what notes quote.
         watch: Called with each event once it stands in the journal of the app's process; where that is a child, here as well.
         is_again: Whether the microphone is off since the app has sent audio of its own in a run before this.
+        together: Where an app opens several connections: the recordings of all of them; see ``AppPlan``.
+        place: Where among them the one is that is replayed.
         give_up: Ends the process of the app, once what there is to tell is noted, where it cannot be interrupted; None where that
             process is not only the app's.
     """
@@ -88,6 +90,8 @@ class RunOptions:
     write: Callable[[str], object] = print
     redact: Callable[[str], str] = str
     watch: Callable[[Event], object] = id
+    together: Tuple[PlayedRecording, ...] = ()
+    place: int = 0
     is_again: bool = False
     give_up: Optional[Callable[[], object]] = None
 

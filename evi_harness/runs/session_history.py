@@ -1,6 +1,6 @@
-"""What the service's API has of a conversation afterwards, answered from a session.
+"""What the service's API has of a conversation afterwards, answered from sessions.
 
-Rules of living here: the dialect decides what is answered; this knows only which session is asked about. Pickled into a server's process.
+Rules of living here: the dialect decides what is answered; this knows only which sessions are asked about. Pickled into a server's process.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Optional, Sequence, Tuple
 from evi_harness.session.events import Event, Handshake
 from evi_harness.session.header import Anchor, Header
 from evi_harness.session.plausible_times import epoch_ns
-from evi_harness.session.protocols import Dialect, HttpAnswer
+from evi_harness.session.protocols import Dialect, HttpAnswer, ToldSession
 from evi_harness.session.session import Session
 
-__all__ = ["SessionHistory", "history_of"]
+__all__ = ["SessionHistory", "told_session"]
 
 _MS_NS = 1_000_000
 _YEAR_2000_MS = 946_684_800_000
@@ -22,17 +22,15 @@ _YEAR_2000_MS = 946_684_800_000
 
 @dataclass(frozen=True)
 class SessionHistory:
-    """Answers requests about one session. A ``History``.
+    """Answers requests about sessions. A ``History``.
 
     Attributes:
         dialect: What is spoken.
-        events: The events of the session; more may come.
-        began_ms: When it opened, in milliseconds since 1970.
+        sessions: The sessions, in the order in which they opened; more may come.
     """
 
     dialect: Dialect
-    events: Sequence[Event]
-    began_ms: int
+    sessions: Sequence[ToldSession]
 
     @property
     def paths(self) -> Tuple[str, ...]:
@@ -40,20 +38,20 @@ class SessionHistory:
         return self.dialect.history_paths
 
     def answer(self, request: Handshake) -> Optional[HttpAnswer]:
-        """The answer to a GET request, None where the session does not have it."""
-        # Events of a session under way may be added meanwhile, on another thread.
-        return self.dialect.history(request, tuple(self.events), self.began_ms)
+        """The answer to a GET request, None where no session has it."""
+        # Those under way may go on meanwhile, on another thread.
+        sessions = [ToldSession(tuple(one.events), one.began_ms) for one in tuple(self.sessions)]
+        return self.dialect.history(request, sessions)
 
 
-def history_of(session: Session, dialect: Dialect, events: Optional[Sequence[Event]] = None) -> SessionHistory:
-    """What answers requests about a session.
+def told_session(session: Session, events: Optional[Sequence[Event]] = None) -> ToldSession:
+    """A session as requests are answered from it.
 
     Args:
         session: The session, whose header says when it began.
-        dialect: What is spoken.
         events: The events that are told, such as those of a replay under way; None for the session's own.
     """
-    return SessionHistory(dialect, session.events if events is None else events, _began_ms(session.header))
+    return ToldSession(session.events if events is None else events, _began_ms(session.header))
 
 
 def _began_ms(header: Header) -> int:

@@ -256,6 +256,19 @@ class HttpAnswer:
     status: int = 200
 
 
+@dataclass(frozen=True)
+class ToldSession:
+    """A session that requests are answered from, as far as it has got.
+
+    Attributes:
+        events: Its events so far, ordered in time; more may come.
+        began_ms: When it opened, in milliseconds since 1970.
+    """
+
+    events: Sequence[Event]
+    began_ms: int
+
+
 class History(Protocol):
     """Answers requests about a conversation, from a session. ``runs.session_history`` makes one.
 
@@ -437,6 +450,9 @@ class Dialect(Protocol):
     def comparable_handshakes(self, recorded: Handshake, live: Handshake) -> Tuple[Mapping[str, Json], Mapping[str, Json]]:
         """What a replay compares of two handshakes, as fields that are equal where both ask for the same; no secrets."""
 
+    def resumed(self, handshake: Handshake) -> Optional[str]:
+        """The id of the earlier conversation that a handshake asks to resume, None where it begins a new one."""
+
     def turns(self, events: Sequence[Event]) -> List[Turn]:
         """The turns of a session.
 
@@ -450,13 +466,12 @@ class Dialect(Protocol):
     def saying(self, kind: str, message: Message) -> Optional[Saying]:
         """What a message adds to the transcript, None where that is nothing."""
 
-    def history(self, request: Handshake, events: Sequence[Event], began_ms: int) -> Optional[HttpAnswer]:
-        """The answer to a GET request about a conversation, None where its session does not have it.
+    def history(self, request: Handshake, sessions: Sequence[ToldSession]) -> Optional[HttpAnswer]:
+        """The answer to a GET request about conversations, None where their sessions do not have it.
 
         Args:
             request: The path, query and headers of the request.
-            events: All events so far, ordered in time.
-            began_ms: When it opened, in milliseconds since 1970.
+            sessions: The sessions, in the order in which they opened.
         """
 
     def typed(self, message: Message) -> Optional[str]:

@@ -9,7 +9,18 @@ from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Un
 
 from evi_harness.session.events import Event, Frame, Handshake
 from evi_harness.session.json_value import Json
-from evi_harness.session.protocols import AccessCheck, Cause, Dialect, FrameAudio, HttpAnswer, Message, Saying, Variables, WireReader
+from evi_harness.session.protocols import (
+    AccessCheck,
+    Cause,
+    Dialect,
+    FrameAudio,
+    HttpAnswer,
+    Message,
+    Saying,
+    ToldSession,
+    Variables,
+    WireReader,
+)
 from evi_harness.session.turn import Turn
 
 __all__ = ["WrappedDialect", "answering"]
@@ -149,6 +160,10 @@ class WrappedDialect:
         """What a replay compares of two handshakes."""
         return self.within.comparable_handshakes(recorded, live)
 
+    def resumed(self, handshake: Handshake) -> Optional[str]:
+        """The id of the conversation that a handshake resumes."""
+        return self.within.resumed(handshake)
+
     def turns(self, events: Sequence[Event]) -> List[Turn]:
         """The turns of a session."""
         return self.within.turns(events)
@@ -161,9 +176,9 @@ class WrappedDialect:
         """What a message adds to the transcript."""
         return self.within.saying(kind, message)
 
-    def history(self, request: Handshake, events: Sequence[Event], began_ms: int) -> Optional[HttpAnswer]:
-        """The answer to a request about a conversation."""
-        return self.within.history(request, events, began_ms)
+    def history(self, request: Handshake, sessions: Sequence[ToldSession]) -> Optional[HttpAnswer]:
+        """The answer to a request about conversations."""
+        return self.within.history(request, sessions)
 
     def typed(self, message: Message) -> Optional[str]:
         """The text that a user typed."""

@@ -266,7 +266,8 @@ def _again(path: Optional[str], handler: Any, arguments: Mapping[str, Any], unus
         return None
     if not all(isinstance(value, str) and name.isidentifier() for name, value in arguments.items()):
         return None
-    words = [PROGRAM, "replay", f"./{path}" if path.startswith("-") else path]
+    paths = handler.sessions if isinstance(handler, AppCommand) and handler.sessions else (path,)
+    words = [PROGRAM, "replay", *(f"./{one}" if one.startswith("-") else one for one in paths)]
     words += ["--handler", handler] if isinstance(handler, str) else []
     words += [word for name, value in arguments.items() for word in ("--arg", f"{name}={value}")]
     words += [flag for name, flag in _SWITCHES.items() if name in unusual]
@@ -276,6 +277,7 @@ def _again(path: Optional[str], handler: Any, arguments: Mapping[str, Any], unus
     if isinstance(handler, AppCommand):
         words += [*([] if handler.base_url is None else ["--base-url", handler.base_url])]
         words += [*([] if handler.stdin is None else ["--stdin", handler.stdin]), *([] if handler.follows else ["--no-follow"])]
+        words += ["--together"] if handler.sessions else []
         words += ["--", *handler.words]
     return words
 
@@ -321,7 +323,8 @@ def _handler_text(handler: Any) -> str:
     if isinstance(handler, AppCommand):
         url = "" if handler.base_url is None else f", {handler.base_url!r}"
         stdin = "" if handler.stdin is None else f", stdin={handler.stdin!r}"
-        return f"app_command({list(handler.words)!r}{url}{stdin}{'' if handler.follows else ', follow=False'})"
+        more = ("" if handler.follows else ", follow=False") + (", together=True" if handler.together else "")
+        return f"app_command({list(handler.words)!r}{url}{stdin}{more})"
     return repr(handler) if isinstance(handler, str) else _text(handler)
 
 

@@ -61,6 +61,10 @@ class Computing:
         if self._journal.opened_at_ns is not None and step.cpu_ns >= self._threshold_ns:
             self._found.append(_Computed(self._journal.now_ns, step, self._sampler.sample(step.number)))
 
+    def forget(self) -> None:
+        """Leave out what was seen until now."""
+        self._found.clear()
+
     def finish(self) -> None:
         """Write the notes."""
         for one in self._found:

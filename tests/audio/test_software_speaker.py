@@ -117,6 +117,35 @@ def test_times_count_from_the_start_of_the_stream():
     assert playback.first_heard_ns(chunk(4, 3)) == 35 * MS
 
 
+@pytest.mark.parametrize("puts", [[(0, chunk(20)), (42, chunk(20, 50))], [(0, chunk(75)), (42, chunk(20, 150))]], ids=["apart", "queued"])
+def test_a_stream_that_plays_on_has_a_playback_for_each_part(puts):
+    """What was in the queue at the cut is heard in the second; each part has its own times, and what is not cut is one."""
+
+    async def main(loop):
+        waiting = queue.Queue()
+        speaker = SoftwareSpeaker(clock=loop)
+        fill = from_queue(waiting)
+        stream = speaker.open(PCM, 10, fill, lambda: None, fill)
+        stream.start()
+        for at_ms, samples in puts:
+            loop.call_at_ns(int(at_ms * MS), functools.partial(waiting.put, samples))
+        cut = loop.create_future()
+        loop.call_at_ns(41 * MS, lambda: cut.set_result(speaker.part()))
+        n_first = await cut
+        over = loop.create_future()
+        loop.call_at_ns(200 * MS, lambda: over.set_result(stream.stop()))
+        await over
+        return n_first, speaker.playbacks, speaker.part()
+
+    n_first, (first, second), n_all = run_virtual(main)
+    assert (n_first, n_all) == (1, 2)
+    assert first.samples + second.samples == b"".join(samples for _, samples in puts)
+    assert (first.began_ns, first.ended_ns) == (0, 41 * MS)
+    assert second.began_ns >= first.ended_ns
+    assert second.first_heard_ns(puts[1][1]) == second.heard_ns(second.n_heard - len(puts[1][1]))
+    assert (second.first_heard_ns(puts[1][1]) - second.began_ns) % (10 * MS) in (0, 5 * MS)
+
+
 def test_without_a_queue_a_block_of_zeros_is_silence():
     """There is nothing else to tell it by."""
 

@@ -13,6 +13,7 @@ import pytest
 from evi_harness.cli.main import main
 from evi_harness.cli.options.with_a_command import NOT_WITH_A_COMMAND
 from evi_harness.cli.replay_command import command as replay
+from evi_harness.verdicts.invoking import command_again
 
 ROOT = Path(__file__).resolve().parents[2]
 TYPED = str(ROOT / "sessions" / "typed")
@@ -104,6 +105,7 @@ OF_OTHERS = (
     "last_failed",
     "allow_hosts",
     "baseline",
+    "together",
 )
 
 
@@ -194,6 +196,33 @@ def test_a_command_is_started_for_each_of_several_sessions(two, app, capfd):
     assert (report["n_workers"], [one["exit_code"] for one in report["sessions"]]) == (2, [1, 1])
     assert out.count("met ") == out.count("\n    met ") == 2
     assert len(list(Path("pages").glob("*.html"))) == 3
+
+
+def test_sessions_may_be_the_connections_of_one_run(two, tmp_path, monkeypatch, capfd):
+    """Each is judged by its own; the command for one of them names them all."""
+    monkeypatch.chdir(tmp_path)
+    app = [sys.executable, str(ROOT / "fixtures" / "apps" / "typing_app.py"), "connects_again"]
+    assert main(["replay", two, "--together", "-j", "1", "--json", "report.json", "--", *app]) == 1
+    sessions = json.loads(Path("report.json").read_text(encoding="utf-8"))["sessions"]
+    assert [one["exit_code"] for one in sessions] == [1, 0]
+    (deviation,) = sessions[0]["report"]["deviations"]
+    assert deviation["kind"] == "closed_early"
+    again, _ = command_again(sessions[1]["report"])
+    assert again[again.index("replay") :] == ["replay", *(one["folder"] for one in sessions), "--together", "--", *app]
+    capfd.readouterr()
+    assert main(["replay", two, "--", *app, "and nothing else"]) == 1
+    assert "network" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["{typed}", "--together", "--", "x"], ["{two}", "--together"], ["{two}", "--together", "--from", "1", "--", "x"]],
+    ids=["one session", "no command", "a part"],
+)
+def test_what_belongs_together_is_whole(two, words, capsys):
+    """Several sessions, of a command, from beginning to end."""
+    assert main(["replay", *(word.format(typed=TYPED, two=two) for word in words)]) == 2
+    assert capsys.readouterr().out == ""
 
 
 def test_options_of_several_sessions(two, app, capfd, monkeypatch):

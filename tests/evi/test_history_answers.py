@@ -17,6 +17,7 @@ from evi_harness.evi.chat_history import chats_in, rebuilt
 from evi_harness.evi.history_answers import PATHS, history_answer
 from evi_harness.evi.messages import EMOTIONS
 from evi_harness.session.events import Handshake
+from evi_harness.session.protocols import ToldSession
 
 BEGAN_MS = 1_716_244_940_648
 CHAT, GROUP = "chat-1", "group-1"
@@ -54,9 +55,10 @@ ROWS = [
 def ask(session_of):
     """Ask a session for a path and a query; what is answered."""
 
-    def ask(path, query=(), *, rows=ROWS, opened=()):
-        events = session_of(rows, query=opened).events
-        return history_answer(Handshake(path, tuple(dict(query).items())), events, BEGAN_MS)
+    def ask(path, query=(), *, rows=ROWS, opened=(), more=()):
+        sessions = [ToldSession(session_of(rows, query=opened).events, BEGAN_MS)]
+        sessions += [ToldSession(session_of(rows, query=opened).events, BEGAN_MS + 60_000) for rows, opened in more]
+        return history_answer(Handshake(path, tuple(dict(query).items())), sessions)
 
     return ask
 
@@ -205,6 +207,23 @@ def test_of_a_group_with_other_chats_nothing_is_told(ask):
     """A chat that resumed another is itself told; of how many there were the session knows nothing."""
     resumed = [("resumed_chat_group_id", GROUP)]
     assert [ask(path, opened=resumed) is not None for path in ASKED] == [True, True, False, False, False]
+
+
+def test_chats_of_one_group_are_told_together(ask):
+    """Where the first of them is there, the group has all that resumed it, and the events of all."""
+    second = [("received", 0, {**METADATA[2], "chat_id": "chat-2"}), ("received", 9, said("assistant", "Again.", id="b"))]
+    alone = [("received", 0, {**METADATA[2], "chat_id": "chat-3", "chat_group_id": "group-2"})]
+    more = [(second, [("resumed_chat_group_id", GROUP)]), (alone, [("resumed_chat_group_id", "group-2")])]
+    chats = ask("/v0/evi/chats", {"ascending_order": "false"}, more=more).body["chats_page"]
+    assert [chat["id"] for chat in chats] == ["chat-3", "chat-2", CHAT]
+    (group,) = ask("/v0/evi/chat_groups", more=more).body["chat_groups_page"]
+    assert (group["num_chats"], group["most_recent_chat_id"], group["active"]) == (2, "chat-2", True)
+    assert group["most_recent_start_timestamp"] == group["first_start_timestamp"] + 60_000
+    assert [chat["id"] for chat in ask(f"/v0/evi/chat_groups/{GROUP}", more=more).body["chats_page"]] == [CHAT, "chat-2"]
+    events = ask(f"/v0/evi/chat_groups/{GROUP}/events", more=more).body["events_page"]
+    assert [event["chat_id"] for event in events] == [CHAT] * 7 + ["chat-2"]
+    assert ask("/v0/evi/chat_groups/group-2", more=more) is None
+    assert [event["message_text"] for event in ask("/v0/evi/chats/chat-2", more=more).body["events_page"]] == ["Again."]
 
 
 @pytest.mark.parametrize("first", [{"type": "chat_metadata"}, {"type": "chat_metadata", "chat_id": 1, "chat_group_id": 2}, "{}"], ids=str)

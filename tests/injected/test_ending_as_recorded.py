@@ -73,6 +73,29 @@ def test_an_app_that_stays_is_interrupted_then_terminated(ended, run):
     assert [note.at_ns // MS for note in NEVER_RETURNS.notes_in(journal.events)] == [30_000, 35_000]
 
 
+def test_an_app_may_take_its_time_before_it_connects_again(ended, run):
+    """As much as it is given; another connection ends that time, and the app is interrupted when the recorded one closed that."""
+    ending, journal, sent = ended
+
+    async def main():
+        journal.opened(Handshake("/"))
+        ending.opened()
+        ending.closed(100_000 * MS)
+        await asyncio.sleep(90)
+        assert ending.is_closed
+        ending.opened()
+        assert not ending.is_closed
+        await asyncio.sleep(90)
+        ending.closes_at(200_000 * MS)
+        await asyncio.sleep(30)
+        ending.closed(7000 * MS)
+        await asyncio.sleep(90)
+
+    run(main())
+    assert sent == [(200_001, "SIGINT"), (217_000, "SIGINT"), "finished", (222_000, "SIGTERM")]
+    assert [facts.what.count(" 7 s ") for _, facts in NEVER_RETURNS.all_in(journal.events)] == [1, 0]
+
+
 def test_what_was_planned_goes_on_with_the_next_loop(ended, run):
     """As where an app runs one loop after another."""
     ending, journal, sent = ended

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from evi_harness.evi.dialect import EVI
-from evi_harness.runs.session_history import history_of
+from evi_harness.runs.session_history import SessionHistory, told_session
 from evi_harness.session.events import Handshake
 from evi_harness.session.header import Anchor
 
@@ -27,12 +27,12 @@ WALL_MS = 1_767_323_045_000
 def test_a_session_began_when_its_header_says(weather, header, began_ms):
     """At its anchor, else when it was made."""
     session = replace(weather, header=replace(weather.header, **header))
-    assert history_of(session, EVI).began_ms == began_ms
+    assert told_session(session).began_ms == began_ms
 
 
 def test_it_is_pickled_and_answers_as_before(weather):
     """In the process of a server."""
-    history = history_of(weather, EVI)
+    history = SessionHistory(EVI, [told_session(weather)])
     (path, *_) = history.paths
     answer = history.answer(Handshake(path))
     assert answer is not None
@@ -42,7 +42,7 @@ def test_it_is_pickled_and_answers_as_before(weather):
 def test_events_that_come_later_are_told_then(weather):
     """Those of a replay under way; before the first there is no chat."""
     events = []
-    history = history_of(weather, EVI, events)
+    history = SessionHistory(EVI, [told_session(weather, events)])
     counts = []
     for event in weather.events:
         events.append(event)

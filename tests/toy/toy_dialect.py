@@ -26,6 +26,7 @@ from evi_harness.session.protocols import (
     Message,
     Saying,
     Told,
+    ToldSession,
     Variables,
 )
 from evi_harness.session.turn import Turn
@@ -226,6 +227,9 @@ class Toy:
         then, now = ({name: value for name, value in one.query if name not in self.secret_names} for one in (recorded, live))
         return {"query": then}, {"query": now}
 
+    def resumed(self, handshake: Handshake) -> Optional[str]:
+        return None
+
     def turns(self, events: Sequence[Event]) -> List[Turn]:
         drafts: List[Dict[str, Any]] = []
         for event in events:
@@ -266,8 +270,9 @@ class Toy:
         who = {"ask": "user", "word": "assistant"}.get(message.type or "")
         return Saying(who, said) if who is not None and isinstance(said, str) else None
 
-    def history(self, request: Handshake, events: Sequence[Event], began_ms: int) -> Optional[HttpAnswer]:
-        asked = sum(isinstance(event, Sent) and self.read(SENT, event.frame).type == "ask" for event in events)
+    def history(self, request: Handshake, sessions: Sequence[ToldSession]) -> Optional[HttpAnswer]:
+        sent = [event for one in sessions for event in one.events if isinstance(event, Sent)]
+        asked = sum(self.read(SENT, event.frame).type == "ask" for event in sent)
         return HttpAnswer({"asked": asked}) if request.path == "/desk/asked/all" else None
 
     def typed(self, message: Message) -> Optional[str]:

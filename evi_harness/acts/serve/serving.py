@@ -40,7 +40,7 @@ from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.replay.player import DEFAULT_PATIENCE, Patience
 from evi_harness.runs.own_server import Served
 from evi_harness.runs.playing import Play, chat_paths_of, play_recording
-from evi_harness.runs.session_history import SessionHistory, history_of
+from evi_harness.runs.session_history import SessionHistory, told_session
 from evi_harness.session.events import Closed, Event, Handshake, Opened, Received, Sent
 from evi_harness.session.protocols import AccessCheck, Dialect
 from evi_harness.session.session import Session
@@ -347,7 +347,7 @@ def _chat_paths(open_service: OpenService, dialect: Dialect) -> Tuple[str, ...]:
 
 def _history(open_service: OpenService) -> Optional[SessionHistory]:
     """What answers requests about the session that is served; None where none is."""
-    return history_of(open_service.session, open_service.dialect) if isinstance(open_service, Play) else None
+    return SessionHistory(open_service.dialect, (told_session(open_service.session),)) if isinstance(open_service, Play) else None
 
 
 def _limits(open_service: OpenService, limits: ServerLimits) -> ServerLimits:
