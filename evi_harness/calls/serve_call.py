@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Iterable, Optional, Tuple, Union
 
@@ -53,7 +52,7 @@ def serve(
     *,
     simulate: bool = False,
     script: Optional[AnyPath] = None,
-    dialect: Optional[str] = None,
+    dialect: str = "evi",
     max_duration_s: Optional[float] = None,
     host: str = LOOPBACK,
     port: int = 0,
@@ -74,7 +73,7 @@ def serve(
         session: A session, or its folder; None to simulate.
         simulate: Serve a simulator, which needs no recording.
         script: The simulator's script, a TOML file; None to repeat what the simulator hears. docs/how-to/simulator.md describes the format.
-        dialect: What the simulator speaks: ``evi``, if it is None, or ``openai-realtime``.
+        dialect: What the simulator speaks: ``evi`` or ``openai-realtime``.
         max_duration_s: After how many seconds the simulator ends a session; None for what the script says, or the service does.
         host: The loopback address to listen on.
         port: The port; 0 picks a free one.
@@ -107,7 +106,7 @@ def serve(
         raise UsageError(Words("give either ", Parameter("session"), " or ", Parameter("simulate"), ", and not both"))
     if script is not None and not simulate:
         raise UsageError(Words(Parameter("script"), " needs ", Parameter("simulate")))
-    if (dialect is not None or max_duration_s is not None) and not simulate:
+    if (dialect != ServeOptions.dialect or max_duration_s is not None) and not simulate:
         raise UsageError(Words(Parameter("dialect"), " and ", Parameter("max_duration_s"), " need ", Parameter("simulate")))
     if max_duration_s is not None:
         require_number("max_duration_s", max_duration_s, SOME_TIME)
@@ -125,10 +124,9 @@ def serve(
         allow_incomplete=allow_incomplete,
         ignore=ignored,
         strict=strict,
+        dialect=dialect,
         admission=admission(tuple(origins), tuple(hosts)),
     )
-    if dialect is not None:
-        options = replace(options, dialect=dialect)
     if session is None:
         what = simulation(None if script is None else Path(script), options.dialect, max_duration_s=max_duration_s)
         return SessionServer(server_process(what, options), None, options.rules)

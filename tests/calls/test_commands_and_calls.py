@@ -54,7 +54,7 @@ CALLED: Dict[str, Dict[str, str]] = {
     "replay": {"jobs": "n_jobs", "exitfirst": "stop_at_first", "live": "base_url"},
     "report": {"places": "what"},
     "repair": {"session": "folder"},
-    "serve": {"patience": "patience_s"},
+    "serve": {"patience": "patience_s", "max_duration": "max_duration_s"},
 }
 
 # Command → parameter → why no call has it.
@@ -73,6 +73,7 @@ NO_ARGUMENT: Dict[str, Dict[str, str]] = {
         "words": "a program runs an app of its own with `subprocess`, and records it with evi-harness proxy",
         "simulate": "it is for such an app",
         "script": "likewise",
+        "dialect": "likewise",
     },
     "repair": {"json_file": OWN_OUTPUT},
     "replay": {

@@ -97,6 +97,8 @@ ROWS: List[Tuple[str, str, Any]] = [
     ("serve", "host", "192.0.2.1"),
     ("serve", "port", 65_536),
     ("serve", "patience_s", 0),
+    ("serve", "dialect", "x"),
+    ("serve", "max_duration_s", 0),
     ("serve", "ignore", ("x",)),
     ("serve", "origins", ("x",)),
     ("serve", "hosts", ("x:1",)),
