@@ -379,3 +379,37 @@ def test_an_unmodified_app_is_told_the_same(logged: Any, tmp_path: Path) -> None
     result = replay_session(logged(received(PING, code=1001)), handler=app_command([sys.executable, str(tmp_path / "app.py")]))
     assert kinds(result) == ["misread", "cut_off"]
     assert result.verdict.findings[1].places[0].function == "main"
+
+
+class Forgets(Caller):
+    """Never asks for a response once the tool has answered."""
+
+    async def on_response_done(self, event: Any, connection: Any) -> None:
+        pass
+
+
+class Mistakes(Caller):
+    """Answers with the id of the item in the place of the call's."""
+
+    async def on_response_function_call_arguments_done(self, event: Any, connection: Any) -> None:
+        await connection.conversation.item.create(item={**self.answer, "call_id": event.item_id})
+
+
+class Hurries(Caller):
+    """Asks for a second response as soon as there is a first."""
+
+    async def on_response_created(self, event: Any, connection: Any) -> None:
+        if not self.seen.count("response.created"):
+            await connection.response.create()
+
+
+@pytest.mark.parametrize(
+    ("broken", "deviations", "findings"),
+    [(Forgets, ["missing"], []), (Mistakes, ["different"], []), (Hurries, ["unexpected"], ["rejected"])],
+)
+def test_a_broken_handler(broken: Any, deviations: List[str], findings: List[str], rows: List[Dict[str, Any]], session: Path) -> None:
+    """One fault is one deviation, whatever follows from it; and what the service refuses is a finding about the same message."""
+    verdict = replay_session(session, handler=broken(rows)).verdict
+    assert [one.kind for one in verdict.deviations] == deviations
+    assert [one.kind for one in verdict.findings] == findings
+    assert all(one.live_seq == verdict.deviations[0].live_seq for one in verdict.findings)
