@@ -396,6 +396,7 @@ def test_every_handler_is_in_a_table() -> None:
         "softer",
         "careful",
         "voice",
+        "reads",
     }
 
 

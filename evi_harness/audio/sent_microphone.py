@@ -71,9 +71,11 @@ class SentMicrophone(SoftwareMicrophone):
         self._ends_at_ns = blocks.ends_at_ns
         self._going = going
 
-    def open(self, take: Callable[[bytes, int], bool], ended: Callable[[], object], n_frames: Optional[int] = None) -> Cadence:
+    def open(
+        self, take: Callable[[bytes, int], bool], ended: Callable[[], object], n_frames: Optional[int] = None, *, is_read: bool = False
+    ) -> Cadence:
         """Get ready to deliver, as ``SoftwareMicrophone`` does."""
-        if not self._is_as_sent or (n_frames or self.block_frames) != self.block_frames:
+        if is_read or not self._is_as_sent or (n_frames or self.block_frames) != self.block_frames:
             self._is_as_sent = False
             return super().open(take, ended, n_frames)
         cadence = _AsSent(self, self._left, take, ended, self._ends_at_ns, self._going, self._clock_there)

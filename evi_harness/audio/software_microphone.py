@@ -38,6 +38,7 @@ class SoftwareMicrophone:
         block_frames: Frames a block.
         began_at_ns: When the source began on the microphone's clock (the machine's monotonic one in real time), None before.
         ended_at_ns: When the last of it was delivered, None before.
+        clock: As given.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class SoftwareMicrophone:
         self.began_at_ns: Optional[int] = None
         self.ended_at_ns: Optional[int] = None
         self._source = source
-        self._clock = clock
+        self.clock = clock
         self._on_end = on_end
         self._speed = speed
         self._began_ns = began_ns
@@ -76,13 +77,21 @@ class SoftwareMicrophone:
         """
         cadence.start(self._began_ns(cadence.now_ns()))
 
-    def open(self, take: Callable[[bytes, int], bool], ended: Callable[[], object], n_frames: Optional[int] = None) -> Cadence:
+    def open(
+        self,
+        take: Callable[[bytes, int], bool],
+        ended: Callable[[], object],
+        n_frames: Optional[int] = None,
+        *,
+        is_read: bool = False,  # noqa: ARG002 - all microphones have it
+    ) -> Cadence:
         """Get ready to deliver; ``start`` begins, and ``stop`` is the cadence's.
 
         Args:
             take: Takes one block and the time at which it was complete; False ends the delivery.
             ended: Called once when that has ended it.
             n_frames: Frames a block; the microphone's own where None or 0.
+            is_read: Whether the app waits for its blocks, so that each must come at its time.
         """
         n_frames = n_frames or self.block_frames
 
@@ -95,7 +104,7 @@ class SoftwareMicrophone:
             return goes_on
 
         cadence = Cadence(
-            self.pcm.rate, n_frames, run_block, ended, clock=self._clock, first=1, speed=self._speed, rests=self._has_nothing, name=NAME
+            self.pcm.rate, n_frames, run_block, ended, clock=self.clock, first=1, speed=self._speed, rests=self._has_nothing, name=NAME
         )
         self._opened.append(cadence)
         return cadence

@@ -1,7 +1,8 @@
 """A replacement for the sounddevice module: its streams on a software microphone and a software speaker.
 
 The surface is that of sounddevice 0.4.7, as far as voice apps use it; what is left out raises a PortAudioError that says so. numpy is
-imported where an app opens a stream of arrays, as sounddevice does it.
+imported where an app opens a stream of arrays, as sounddevice does it. A stream without a callback is read and written: nothing that the
+microphone heard since it was started is lost, and what is written waits in a buffer of two blocks.
 
 Rules of living here: names, arguments, states and errors are sounddevice's, so that an app cannot tell; what an app's callback raises
 ends its stream and is printed, as there.
@@ -22,6 +23,7 @@ from evi_harness.audio.sample_formats import SAMPLE_BYTES, from_16_bits, to_16_b
 from evi_harness.audio.software_devices import INPUT, OUTPUT, DeviceList, PortAudioError, SoftwareDevices, portaudio_error
 from evi_harness.audio.software_microphone import SoftwareMicrophone
 from evi_harness.audio.software_speaker import OpenSpeaker, SoftwareSpeaker
+from evi_harness.audio.waiting import DeviceWait
 from evi_harness.session.wav import Pcm
 
 __all__ = ["CallbackAbort", "CallbackFlags", "CallbackStop", "is_stream", "software_sounddevice"]
@@ -31,6 +33,9 @@ VERSION = "0.4.7+evi.harness"
 # Those of PortAudio for the same mistakes.
 _DEVICE_UNAVAILABLE = -9985
 _STREAM_IS_STOPPED = -9983
+_CANNOT_READ, _CANNOT_WRITE = -9977, -9976
+# How many blocks an app may be ahead of what is played.
+_BLOCKS_AHEAD = 2
 _NOT_THERE = (
     *("Stream", "RawStream"),
     *("play", "rec", "playrec", "wait", "stop", "get_status", "get_stream"),
@@ -114,8 +119,6 @@ class _Stream:
         **for_a_sound_card: Any,
     ) -> None:
         del extra_settings, for_a_sound_card
-        if callback is None:
-            raise PortAudioError("software sound has no blocking read and write: open the stream with a callback")
         if self._has_arrays:
             # What is not there is missed when the stream is opened, as in sounddevice.
             import_module("numpy")
@@ -211,13 +214,27 @@ class _Stream:
             self._finish()
 
     def abort(self, ignore_errors: bool = True) -> None:
-        """Stop at once. A software device holds nothing back, so this is ``stop``."""
-        self.stop(ignore_errors)
+        """Stop at once; what was written and not played is dropped."""
+        del ignore_errors
+        self._drop()
+        if not self._is_closed and self._halt():
+            self._finish()
 
     def close(self, ignore_errors: bool = True) -> None:
-        """Stop and close."""
-        self.stop(ignore_errors)
+        """Stop at once and close."""
+        self.abort(ignore_errors)
         self._is_closed = True
+
+    def _drop(self) -> None:
+        """Drop what waits to be played."""
+
+    def _waits(self, code: int) -> DeviceWait:
+        """What waits for the device, for an app that reads or writes."""
+        if self._callback is not None:
+            raise portaudio_error("Can't read from or write to a callback stream", code)
+        if not self.active:
+            raise portaudio_error("Stream is stopped", _STREAM_IS_STOPPED)
+        return self._wait
 
     @property
     def _frame_bytes(self) -> int:
@@ -229,6 +246,10 @@ class _Stream:
             return block
         array = import_module("numpy").frombuffer(block, dtype=self._settings.dtype)
         return array.reshape(-1, self._settings.channels)
+
+    @property
+    def _wait(self) -> DeviceWait:
+        raise NotImplementedError
 
     def _n_frames(self) -> int:
         raise NotImplementedError
@@ -275,7 +296,51 @@ class RawInputStream(_Stream):
         super().__init__(*args, **kwargs)
         microphone = self._sound.microphone
         self._all_channels = microphone.pcm
-        self._open = microphone.open(self._take, self._finish, self._blocksize)
+        is_read = self._callback is None
+        self._open = microphone.open(self._keep if is_read else self._take, self._finish, self._blocksize, is_read=is_read)
+        self._heard = bytearray()
+        self._waiting = DeviceWait(self._open, microphone.clock, "a read of the microphone")
+
+    @property
+    def read_available(self) -> int:
+        """Frames that can be read without waiting."""
+        return len(self._heard) // self._frame_bytes
+
+    def read(self, frames: int) -> Tuple[Any, bool]:
+        """Wait for some frames.
+
+        Args:
+            frames: How many.
+
+        Returns:
+            A buffer with the frames, or an array; and False: nothing is lost.
+
+        Raises:
+            PortAudioError: The stream has a callback, or does not run.
+        """
+        wait, n_bytes = self._waits(_CANNOT_READ), frames * self._frame_bytes
+        is_there = wait.until(lambda: len(self._heard) >= n_bytes)
+        if not is_there:
+            raise portaudio_error("Stream is stopped", _STREAM_IS_STOPPED)
+        with wait.lock:
+            data = self._heard[:n_bytes]
+            del self._heard[:n_bytes]
+        return self._as_given(data if self._has_arrays else bytes(data)), False
+
+    @property
+    def _wait(self) -> DeviceWait:
+        return self._waiting
+
+    def _halt(self) -> bool:
+        was_active = super()._halt()
+        self._waiting.passed()
+        return was_active
+
+    def _keep(self, block: bytes, at_ns: int) -> bool:  # noqa: ARG002 - the microphone's
+        with self._waiting.lock:
+            self._heard += from_16_bits(self._first_channels(block), self._settings.dtype)
+            self._waiting.passed()
+        return True
 
     def _n_frames(self) -> int:
         return self._blocksize or self._sound.microphone.block_frames
@@ -313,11 +378,71 @@ class RawOutputStream(_Stream):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         pcm = Pcm(self._settings.rate, self._settings.channels)
+        self._written = bytearray()
+        self._n_ahead = _BLOCKS_AHEAD * self._n_frames() if self._callback is None else 0
         # What waits in a queue counts as audio byte by byte only where it is put into the block as it is.
         is_as_queued = not self._has_arrays and self._settings.dtype == "int16"
         self._open: OpenSpeaker = self._sound.speaker.open(
-            pcm, self._blocksize, self._fill, self._finish, self._callback, counts_items=is_as_queued
+            *(pcm, self._blocksize, self._play if self._callback is None else self._fill, self._finish, self._callback),
+            counts_items=is_as_queued,
+            n_ahead=self._n_ahead,
         )
+        self._waiting = DeviceWait(self._open.cadence, self._sound.speaker.clock, "a write to the speaker")
+        self._has_run_dry = False
+
+    @property
+    def write_available(self) -> int:
+        """Frames that can be written without waiting."""
+        return max(0, self._n_ahead - len(self._written) // (2 * self._settings.channels))
+
+    def write(self, data: Any) -> bool:
+        """Play some frames, and wait until the device has taken them; it is ahead of what sounds by a buffer.
+
+        Args:
+            data: A buffer of whole frames.
+
+        Returns:
+            Whether silence was played before, since nothing had been written in time.
+
+        Raises:
+            PortAudioError: The stream has a callback, or does not run.
+            ValueError: There are not whole frames.
+        """
+        wait, raw = self._waits(_CANNOT_WRITE), bytes(data)
+        if len(raw) % self.samplesize:
+            raise ValueError("len(data) not divisible by samplesize")
+        if len(raw) % self._frame_bytes:
+            raise ValueError("Number of samples not divisible by channels")
+        samples = to_16_bits(raw, self._settings.dtype)
+        n_ahead_bytes = self._n_ahead * 2 * self._settings.channels
+        with wait.lock:
+            self._written += samples
+            had_run_dry, self._has_run_dry = self._has_run_dry, False
+        wait.until(lambda: len(self._written) <= n_ahead_bytes)
+        return had_run_dry
+
+    def stop(self, ignore_errors: bool = True) -> None:
+        """Play what was written, and stop; does nothing where it has stopped."""
+        if self._callback is None and self.active:
+            self._waiting.until(lambda: not self._written)
+        super().stop(ignore_errors)
+
+    def _drop(self) -> None:
+        with self._waiting.lock:
+            self._written.clear()
+
+    @property
+    def _wait(self) -> DeviceWait:
+        return self._waiting
+
+    def _play(self, block: memoryview, at_ns: int) -> bool:  # noqa: ARG002 - the speaker's
+        with self._waiting.lock:
+            part = self._written[: len(block)]
+            del self._written[: len(block)]
+            block[: len(part)] = part
+            self._has_run_dry = len(part) < len(block)
+            self._waiting.passed()
+        return True
 
     def _n_frames(self) -> int:
         return self._blocksize or self._sound.speaker.block_frames(self._settings.rate)
@@ -329,7 +454,9 @@ class RawOutputStream(_Stream):
         self._open.start()
 
     def _halt(self) -> bool:
-        return self._open.stop()
+        was_active = self._open.stop()
+        self._waiting.passed()
+        return was_active
 
     def _fill(self, block: memoryview, at_ns: int) -> bool:
         times = CallbackTime(currentTime=at_ns / 1e9, outputBufferDacTime=at_ns / 1e9)
@@ -356,6 +483,29 @@ class OutputStream(RawOutputStream):
     """Plays to the software speaker; its blocks are arrays of numpy's."""
 
     _has_arrays = True
+
+    def write(self, data: Any) -> bool:
+        """Play some frames; see ``RawOutputStream.write``.
+
+        Args:
+            data: An array with a row for each frame, or one of a single dimension.
+
+        Raises:
+            ValueError: It has another shape.
+            TypeError: It has another type than the stream, or its samples are not in order.
+        """
+        array = import_module("numpy").asarray(data)
+        if array.ndim < 2:
+            array = array.reshape(-1, 1)
+        elif array.ndim > 2:
+            raise ValueError("data must be one- or two-dimensional")
+        if array.shape[1] != self._settings.channels:
+            raise ValueError("number of channels must match")
+        if array.dtype != self._settings.dtype:
+            raise TypeError(f"dtype mismatch: {array.dtype.name!r} vs {self._settings.dtype!r}")
+        if not array.flags.c_contiguous:
+            raise TypeError("data must be C-contiguous")
+        return super().write(array.tobytes())
 
 
 def is_stream(value: Any) -> bool:

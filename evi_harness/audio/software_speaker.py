@@ -199,6 +199,7 @@ class SoftwareSpeaker:
         rate, channels: As given.
         playbacks: What was played, a playback for each time that a stream was started.
         failures: What callbacks raised, which ended their streams.
+        clock: As given.
     """
 
     def __init__(
@@ -214,7 +215,7 @@ class SoftwareSpeaker:
         self.channels = channels
         self.playbacks: List[Playback] = []
         self.failures: List[Exception] = []
-        self._clock = clock
+        self.clock = clock
         self._block_frames = block_frames
         self._speed = speed
         self._playing: List[OpenSpeaker] = []
@@ -234,7 +235,15 @@ class SoftwareSpeaker:
         return self._block_frames or max(1, rate // BLOCKS_PER_S)
 
     def open(
-        self, pcm: Pcm, n_frames: int, fill: TakeBlock, ended: Callable[[], object], callback: Any = None, *, counts_items: bool = True
+        self,
+        pcm: Pcm,
+        n_frames: int,
+        fill: TakeBlock,
+        ended: Callable[[], object],
+        callback: Any = None,
+        *,
+        counts_items: bool = True,
+        n_ahead: int = 0,
     ) -> OpenSpeaker:
         """Get ready to play.
 
@@ -246,9 +255,10 @@ class SoftwareSpeaker:
             ended: Called once when that has ended it.
             callback: The app's own, whose queues are watched; None for none.
             counts_items: Whether what the callback takes out of its queues is what it puts into blocks, byte for byte.
+            n_ahead: Frames that the app may have written, and that wait to be played.
         """
         n_frames = n_frames or self.block_frames(pcm.rate)
-        return OpenSpeaker(self, self._clock, pcm, n_frames, fill, ended, callback, self._speed, counts_items=counts_items)
+        return OpenSpeaker(self, self.clock, pcm, n_frames, fill, ended, callback, self._speed, counts_items=counts_items, n_ahead=n_ahead)
 
     def drains_at_ns(self, waiting: Any) -> Optional[int]:
         """When a playing stream that takes its audio out of a queue wants its next block, None where there is no such stream."""
@@ -313,7 +323,9 @@ class OpenSpeaker:
         speed: Speed,
         *,
         counts_items: bool = True,
+        n_ahead: int = 0,
     ) -> None:
+        self._held_ns = pcm.length_ns((n_frames + n_ahead) * pcm.frame_bytes)
         self.queues = queues_of(callback)
         self._counts_items = counts_items and bool(self.queues)
         self._callback = callback
@@ -358,7 +370,7 @@ class OpenSpeaker:
         self._playback.ended_ns = self.cadence.now_ns()
 
     def _another(self, began_ns: int) -> Playback:
-        return Playback(self._pcm, began_ns, self._speed, self._callback, self._pcm.length_ns(len(self._block)))
+        return Playback(self._pcm, began_ns, self._speed, self._callback, self._held_ns)
 
     def _run_block(self, at_ns: int) -> bool:
         if self._is_parted:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextvars
 import functools
 import threading
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
-__all__ = ["Jobs", "name_of"]
+__all__ = ["Job", "Jobs", "name_of"]
 
 
 class Jobs:
@@ -66,6 +66,36 @@ class Jobs:
             del jobs[number]
             del self._names[number]
         return bool(jobs)
+
+
+class Job:
+    """A call that an executor makes, which knows on which thread it is.
+
+    Args:
+        call: The call.
+        running: The jobs that run, by their threads; it is among them as long as it runs.
+
+    Attributes:
+        thread: Its thread, None before it begins.
+        is_out: Says whether the clock stands still for it.
+    """
+
+    def __init__(self, call: Callable[..., Any], running: Dict[int, Job]) -> None:
+        self._call = call
+        self._running = running
+        self.thread: Optional[int] = None
+        self.is_out: Callable[[], bool] = lambda: True
+        # As reports name it.
+        self.__module__, _, self.__qualname__ = name_of(call).rpartition(".")
+
+    def __call__(self, *args: Any) -> Any:
+        """Make the call."""
+        self.thread = threading.get_ident()
+        self._running[self.thread] = self
+        try:
+            return self._call(*args)
+        finally:
+            self._running.pop(self.thread, None)
 
 
 def name_of(call: Any) -> str:

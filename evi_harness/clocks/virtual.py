@@ -21,10 +21,11 @@ from types import FrameType
 from typing import Any, Callable, Coroutine, Dict, List, NoReturn, Optional, Sequence, Tuple, TypeVar
 
 from evi_harness.clocks.app_loop import AppLoop, leave_behind, run_to_end, shut_down_generators, tasks_of, wind_up
-from evi_harness.clocks.blocking import Charge, virtual_sleep
+from evi_harness.clocks.blocking import Charge, caller, virtual_sleep
 from evi_harness.clocks.busy import can_be_held
 from evi_harness.clocks.clock import Timer
-from evi_harness.clocks.jobs import Jobs, name_of
+from evi_harness.clocks.jobs import Job, Jobs, name_of
+from evi_harness.clocks.parking import Parked, ParkedThreads
 from evi_harness.clocks.steps import ReadySteps
 from evi_harness.errors import StuckError, UsageError
 from evi_harness.guard.allowed import address_of
@@ -45,6 +46,8 @@ THREAD_WAIT_NS = 200_000_000
 _ASYNCIOS = frozenset({"_do_shutdown", "_do_waitpid"})
 # How long tasks may take to end after they were cancelled, in virtual time.
 CLEANUP_NS = 10_000_000_000
+# While a thread is at work that nobody is told of when it waits, the loop looks this often.
+LOOK_NS = 1_000_000
 # While the loop really waits it looks up this often, so that an interrupt from the watchdog gets through.
 LOOK_UP_S = 0.05
 # For how long in all, in real time, the clock keeps real time while a job is out that it did not wait for; one that never ends must not
@@ -89,6 +92,7 @@ class VirtualLoop(AppLoop):
         before_moves: Called before the clock moves, on the loop's thread: what belongs to the instant that ends is still stamped with it.
         after_moves: Called when it has moved.
         on_woken: Called when a thread wakes the loop for which the clock did not stand still, on that thread, with who does.
+        parked: Threads that wait for time.
         stuck_at: Where the app waits, once the loop has raised that nothing can happen any more.
     """
 
@@ -103,6 +107,7 @@ class VirtualLoop(AppLoop):
         self._thread_wait_ns = thread_wait_ns
         self._on_charge = on_charge
         self._jobs = Jobs()
+        self.parked = ParkedThreads(self)
         self._carried: Dict[Address, ProtocolFactory] = {}
         self._ip_addresses: Dict[str, str] = {}
         self._paced_ns = 0
@@ -194,11 +199,16 @@ class VirtualLoop(AppLoop):
         return self._last_chance(wait)
 
     def _hold(self, wait: Callable[[float], List[Any]]) -> List[Any]:
+        self.parked.count()
+        until_ns = time.monotonic_ns() + self._thread_wait_ns
         while self._jobs.holding():
-            ready = wait(self._thread_wait_ns / 1e9)
-            if ready:
-                return ready
-            self._jobs.give_up()
+            left_ns = until_ns - time.monotonic_ns()
+            if left_ns > 0:
+                ready = wait((min(left_ns, LOOK_NS) if self.parked.has_own else left_ns) / 1e9)
+                if ready:
+                    return ready
+            else:
+                self._jobs.give_up()
         return []
 
     def _next_due_ns(self) -> Optional[int]:
@@ -260,15 +270,17 @@ class VirtualLoop(AppLoop):
         # A short job may be done before it is counted.
         self._is_handing_out = True
         try:
-            future = super().run_in_executor(executor, func, *args)
-            self._jobs.add(name_of(func), self.waits_for(future))
+            job = Job(func, self.parked.in_jobs)
+            future = super().run_in_executor(executor, job, *args)
+            job.is_out = self.waits_for(future, job)
+            self._jobs.add(name_of(func), job.is_out)
         finally:
             self._is_handing_out = False
         return future
 
-    def waits_for(self, future: Any) -> Callable[[], bool]:
-        """What says whether the clock stands still for a job: as long as it is not done."""
-        return lambda: not future.done()
+    def waits_for(self, future: Any, job: Job) -> Callable[[], bool]:
+        """What says whether the clock stands still for a job: as long as it is not done, and does not wait for time itself."""
+        return lambda: not future.done() and job.thread not in self.parked
 
     def wait_for(self, name: str, is_out: Callable[[], bool]) -> None:
         """Have the clock stand still for work that is out, by the rules of a job.
@@ -278,6 +290,23 @@ class VirtualLoop(AppLoop):
             is_out: Whether it is.
         """
         self._jobs.add(name, is_out)
+
+    def block(self, took_ns: int, what: str) -> None:
+        """Move the clock on because the app waits on the loop's thread, for something that takes its time.
+
+        Args:
+            took_ns: For how long.
+            what: What for.
+        """
+        self.charge(took_ns, f"{what} ({caller()})")
+
+    def blocks_here(self) -> bool:
+        """Whether who waits now on the calling thread blocks the clock."""
+        return self.runs_here()
+
+    def park(self) -> Parked:
+        """Have the calling thread, which is not the loop's, wait for time."""
+        return self.parked.park()
 
     def wake(self) -> None:
         """Have the loop look again whether it is to wait; from any thread."""

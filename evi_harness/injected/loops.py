@@ -9,7 +9,6 @@ import asyncio
 import os
 import socket
 import sys
-import threading
 from asyncio import runners, unix_events
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -20,7 +19,8 @@ from weakref import WeakSet
 from evi_harness.clocks.blocking import Charge, virtual_sleep
 from evi_harness.clocks.busy import can_be_held
 from evi_harness.clocks.clock import Timer
-from evi_harness.clocks.jobs import name_of
+from evi_harness.clocks.jobs import Job, name_of
+from evi_harness.clocks.parking import Parked
 from evi_harness.clocks.virtual import VirtualLoop
 from evi_harness.guard.network import refuse
 from evi_harness.guard.on_behalf_of import on_our_own
@@ -79,6 +79,8 @@ class AppTime:
     def __init__(self) -> None:
         self._loops: List[InjectedLoop] = []
         self._last_ns = 0
+        # What is to be called on a loop, and there was none.
+        self._later: List[_Later] = []
 
     def now_ns(self) -> int:
         """The time in nanoseconds. Never goes back."""
@@ -86,12 +88,31 @@ class AppTime:
         return self._last_ns
 
     def call_at_ns(self, at_ns: int, call: Callable[[], object]) -> Timer:
-        """Make a call on the loop when a time has come."""
-        return self._loops[-1].call_at_ns(at_ns, call)
+        """Make a call on the loop when a time has come; on the next one, where there is none yet."""
+        if self._loops:
+            return self._loops[-1].call_at_ns(at_ns, call)
+        later = _Later(at_ns, call)
+        self._later.append(later)
+        return later
 
     def charge(self, took_ns: int, where: str, kind: KindOf[BlockedFacts] = BLOCKED) -> None:
         """Move the clock on because the app blocked the loop."""
         self._loops[-1].charge(took_ns, where, kind)
+
+    def block(self, took_ns: int, what: str) -> None:
+        """Move the clock on because the app waits, on the loop's thread or where there is no loop."""
+        if self._loops:
+            self._loops[-1].block(took_ns, what)
+        else:
+            self._last_ns += took_ns
+
+    def blocks_here(self) -> bool:
+        """Whether who waits now on the calling thread blocks the clock."""
+        return self.runs_here() if self._loops else True
+
+    def park(self) -> Parked:
+        """Have the calling thread, which is not the loop's, wait for time."""
+        return self._loops[-1].park()
 
     @property
     def has_loop(self) -> bool:
@@ -120,12 +141,36 @@ class AppTime:
     def began(self, loop: InjectedLoop) -> None:
         """Take a new loop."""
         self._loops.append(loop)
+        waiting, self._later = self._later, []
+        for one in waiting:
+            one.begin(loop)
 
     def ended(self, loop: InjectedLoop) -> None:
         """Take that a loop is closed."""
         self.now_ns()
         if loop in self._loops:
             self._loops.remove(loop)
+
+
+class _Later:
+    """A call that waits for a loop."""
+
+    def __init__(self, at_ns: int, call: Callable[[], object]) -> None:
+        self._at_ns = at_ns
+        self._call = call
+        self._timer: Optional[Timer] = None
+        self._is_off = False
+
+    def begin(self, loop: InjectedLoop) -> None:
+        """There is one."""
+        if not self._is_off:
+            self._timer = loop.call_at_ns(max(self._at_ns, loop.now_ns()), self._call)
+
+    def cancel(self) -> None:
+        """Call it off."""
+        self._is_off = True
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 class InjectedLoop(VirtualLoop):
@@ -142,7 +187,7 @@ class InjectedLoop(VirtualLoop):
         self._stack = ExitStack()
         self._led: WeakSet[Any] = WeakSet()
         self._is_done = False
-        self._job: _Job
+        self._told: _ToldJob
         stage = self.stage
         with on_our_own():
             super().__init__(
@@ -208,23 +253,28 @@ class InjectedLoop(VirtualLoop):
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         """Run a job in an executor; the clock stands still for it, but not while it waits for a line of input."""
-        job = self._job = _Job(func, self.stage)
-        return super().run_in_executor(executor, job, *args)
+        told = self._told = _ToldJob(func, self.stage)
+        return super().run_in_executor(executor, told, *args)
 
-    def waits_for(self, future: Any) -> Callable[[], bool]:
+    def waits_for(self, future: Any, job: Job) -> Callable[[], bool]:
         """What says whether the clock stands still for a job."""
-        job, stage = self._job, self.stage
-        job.future = future
-        return lambda: not future.done() and not stage.is_parked(job.thread)
+        told, stage, is_out = self._told, self.stage, super().waits_for(future, job)
+        told.future = future
+        return lambda: is_out() and not stage.is_parked(job.thread)
 
     async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
         """Shut the executor down; the clock stands still meanwhile."""
         self.stage.ends_input()
-        release = self.hold("the end of the executor")
+        # A job that waits for time has to have it, to come to its end.
+        held = self.parked.unless_parked
+        ending = ("the end of the executor", lambda: bool(held) and not self.parked)
+        held.append(ending)
+        self.wait_for(*ending)
         try:
             await super().shutdown_default_executor(*args, **kwargs)
         finally:
-            release()
+            held.remove(ending)
+            self.wake()
 
     def _name(self, host: Any) -> str:
         text = host.decode("ascii") if isinstance(host, bytes) else str(host)
@@ -238,19 +288,17 @@ class InjectedLoop(VirtualLoop):
         refuse(call, host, port, _HINT)
 
 
-class _Job:
-    """A call that an executor makes, which knows on which thread it is."""
+class _ToldJob:
+    """A call that an executor makes, of which the stage is told when it begins."""
 
     def __init__(self, call: Callable[..., Any], stage: AppStage) -> None:
         self._call = call
         self._stage = stage
-        self.thread: Optional[int] = None
         self.future: Any = None
         # As reports name it.
         self.__module__, _, self.__qualname__ = name_of(call).rpartition(".")
 
     def __call__(self, *args: Any) -> Any:
-        self.thread = threading.get_ident()
         self._stage.runs_job(lambda: self.future is None or not self.future.done())
         return self._call(*args)
 

@@ -317,12 +317,6 @@ def test_what_is_left_out_says_so(name):
         getattr(sound(), name)(samplerate=48000)
 
 
-def test_blocking_read_and_write_are_left_out():
-    """A stream without a callback is refused when it is made."""
-    with pytest.raises(PortAudioError, match="callback"):
-        sound().RawInputStream(dtype="int16")
-
-
 def test_every_public_name_of_sounddevice_is_there():
     """Nothing that an app may look up is missing; the arguments of the streams are those of the installed version."""
     found = importlib.util.find_spec("sounddevice")

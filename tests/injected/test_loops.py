@@ -8,8 +8,13 @@ import threading
 
 import pytest
 
+from evi_harness.audio.software_microphone import SoftwareMicrophone
+from evi_harness.audio.software_sound import software_sounddevice
+from evi_harness.audio.software_speaker import SoftwareSpeaker
+from evi_harness.audio.sources import PcmSource, SilenceSource
 from evi_harness.errors import NetworkRefused
 from evi_harness.injected.loops import InjectedLoop, _in_place_of_uvloop
+from evi_harness.session.wav import Pcm
 
 
 class Echo(asyncio.Protocol):
@@ -142,3 +147,38 @@ def test_a_runner_runs_one_coroutine_after_another(app_time):
     """On one loop, by the factory that a policy of the app's has it made by."""
     with asyncio.Runner(loop_factory=InjectedLoop) as runner:
         assert [runner.run(asleep()) for _ in range(2)] == [(InjectedLoop, 600.0), (InjectedLoop, 1200.0)]
+
+
+def test_what_is_opened_before_a_loop_begins_with_it(app_time, run):
+    """A stream that the app starts before ``asyncio.run`` has its blocks from the first loop on; one that it stops before has none."""
+    sd = software_sounddevice(SoftwareMicrophone(SilenceSource(Pcm(1000, 1)), clock=app_time), SoftwareSpeaker(clock=app_time))
+    blocks = []
+
+    def heard(block, *_):
+        blocks.append(app_time.now_ns() // 1_000_000)
+
+    stopped = sd.RawInputStream(1000, channels=1, dtype="int16", callback=heard)
+    stopped.start()
+    stopped.stop()
+    stream = sd.RawInputStream(1000, channels=1, dtype="int16", callback=heard)
+    stream.start()
+    run(asyncio.sleep(0.025))
+    assert blocks == [10, 20]
+    stream.stop()
+
+
+def test_a_read_before_a_loop_takes_its_time(app_time, run):
+    """The first loop begins when it was over; and what an executor's job reads, on the last instants of a loop, is still read."""
+    microphone = SoftwareMicrophone(PcmSource(bytes(range(200)), Pcm(1000, 1)), clock=app_time)
+    stream = software_sounddevice(microphone, SoftwareSpeaker(clock=app_time)).RawInputStream(1000, channels=1, dtype="int16")
+    stream.start()
+    data, _ = stream.read(20)
+
+    async def main():
+        began_ns = asyncio.get_running_loop().now_ns()
+        reading = asyncio.get_running_loop().run_in_executor(None, stream.read, 30)
+        await asyncio.get_running_loop().shutdown_default_executor()
+        return began_ns, (await reading)[0], asyncio.get_running_loop().now_ns()
+
+    began_ns, more, ended_ns = run(main())
+    assert (data + more, began_ns, ended_ns) == (bytes(range(100)), 20_000_000, 50_000_000)
