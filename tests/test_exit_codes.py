@@ -80,7 +80,7 @@ MISTAKES = {
         ),
         *("check typed --junit gone/x", "check typed --summary empty", "ab --a x --b y --junit gone/x"),
     ),
-    "a SPEC that is not one, or names something that is not a handler": tuple(
+    "`--handler` has the wrong form, or names something that is not a handler": tuple(
         f"replay {what} --no-child --handler {spec}"
         for what, spec in (*(("typed", one) for one in ("app", "app.py", "app.py:NUMBER")), (SEVERAL, "app.py:NUMBER"))
     ),

@@ -88,7 +88,9 @@ def replay_corpus(
         EviHarnessError: The executor cannot be had, or does not run the revision that this process is to run.
     """
     if not isinstance(asked.handler, (str, type(None), AppCommand)):
-        raise UsageError("the handler for many sessions must be a SPEC", hint="Give FILE.py:NAME or PACKAGE.MODULE:NAME.")
+        raise UsageError(
+            "with several sessions, the handler must be given by name, not as an object", hint="Give FILE.py:NAME or PACKAGE.MODULE:NAME."
+        )
     check_command(asked, len(folders))
     if executor is not None and isinstance(asked.handler, AppCommand):
         hint = Words("Leave out ", Parameter("executor"), ", or name a handler.")

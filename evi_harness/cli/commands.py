@@ -18,7 +18,7 @@ _COMMANDS: Dict[str, str] = {
     "demo": "Record and replay a spoken conversation, in half a minute.",
     "record": "Talk to EVI through the microphone and record the session.",
     "replay": "Replay sessions to your handler and report what changed.",
-    "report": "Make a page of a report or a session, to look at and listen to.",
+    "report": "Make an HTML page of a report or a session, with its audio.",
     "show": "Print a session's header and timeline, or list sessions.",
     "play": "Play a session, or one turn of it, on the speaker.",
     "compare": "Compare two sessions, or two folders of them, turn by turn.",
@@ -76,5 +76,5 @@ def _suggestion(word: str) -> str:
 def evi_harness() -> None:
     """Test a voice app built on Hume's EVI: replay recorded sessions to it, offline and in virtual time.
 
-    Exit codes: 0 passed, 1 ran and failed, 2 usage, 3 could not run, 4 inconclusive, 130 interrupted.
+    Exit codes: 0 passed, 1 ran and failed, 2 wrong usage, 3 could not run, 4 inconclusive, 130 interrupted.
     """

@@ -30,7 +30,7 @@ __all__ = ["command"]
     help="Accept times that differ by up to this many milliseconds.",
 )
 @option("--no-times", group=COMPARISON, is_flag=True, help="Do not compare times.")
-@html_option("Write a page of both, to look at and listen to; for folders a folder, with a page for each pair and index.html.")
+@html_option("Write an HTML page of both, with timelines and audio; for folders a folder, with a page for each pair and index.html.")
 @json_option("the report", "comparison-report.schema.json")
 def command(
     first: Path, second: Path, tolerance_ms: float, no_times: bool, html: Optional[Path], audio_format: str, json_file: Optional[str]

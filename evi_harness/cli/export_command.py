@@ -30,8 +30,8 @@ _file_option = partial(option, group=OUTPUT, metavar="FILE", type=click.Path(dir
 def command(session: Path, force: bool, **files: Optional[Path]) -> int:
     """Export a session for other programs: audio, captions, tables, HAR, traces.
 
-    Name at least one file. All files share the session's timeline. The audio is computed, not heard: the user's as it was sent, the
-    assistant's as a speaker would have played it on arrival, silent after an interruption. The audio that a software speaker played is in
+    Name at least one file. All files share the session's timeline. The audio is reconstructed: the user's as it was sent, the
+    assistant's as a speaker would have played it on arrival, silent after an interruption. What a software speaker really played is in
     heard.wav, in a replay written with --out or a recording made with --mic.
     """
     from evi_harness.acts.exports.export_files import export_files

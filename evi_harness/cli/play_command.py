@@ -22,14 +22,14 @@ __all__ = ["command"]
     type=click.Choice(["user", "heard", "both"]),
     default="both",
     show_default=True,
-    help="Play the user, the audio that was heard, or both: the user left, the rest right.",
+    help="Play the user's audio, what was heard of the assistant's, or both: the user left, the assistant right.",
 )
 @option("--speaker", group=SOUND, metavar="DEVICE", otherwise="the system's", help="The speaker: its index, or part of its name.")
 def command(session: Path, turn: Optional[int], side: str, speaker: Optional[str]) -> int:
     """Play a session, or one turn of it, on this machine's speaker.
 
-    The audio is the session's heard.wav, which replay --out and record --mic write; without one, it is computed from the times at which
-    the audio arrived. Ctrl+C ends it. Exits with 3 if there is no speaker or no audio.
+    The audio is the session's heard.wav, which replay --out and record --mic write; without one, it is reconstructed from the
+    times at which the audio arrived. Ctrl+C ends it. Exits with 3 if there is no speaker or no audio.
     """
     from evi_harness.acts.afterwards.playing_aloud import play_session
 

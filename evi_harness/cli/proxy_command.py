@@ -57,8 +57,8 @@ __all__ = ["command"]
     group=SERVER,
     metavar="ORIGIN",
     multiple=True,
-    brief="Forward requests of this origin's web pages, too.",
-    help="Forward requests of web pages of this origin, too, such as https://example.com; * for all. Repeatable.",
+    brief="Also forward requests of this origin's pages.",
+    help="Also forward requests of web pages of this origin, such as https://example.com; * for all. Repeatable.",
     otherwise="those of this machine",
 )
 @option(
@@ -67,8 +67,8 @@ __all__ = ["command"]
     group=SERVER,
     metavar="NAME",
     multiple=True,
-    brief="Forward requests for this host name, too.",
-    help="Forward requests for this host name, too, as a container makes them. Repeatable.",
+    brief="Also forward requests for this host name.",
+    help="Also forward requests for this host name, for clients in containers. Repeatable.",
     otherwise="loopback names",
 )
 @option(

@@ -27,8 +27,8 @@ _OF_OUR_OWN_APP: Dict[str, str] = {
     "config_id": "your app asks for its configuration itself",
     "handler": "your app has its own",
     "arguments": "your app has its own; give them after COMMAND",
-    "html": "it can have several sessions; evi-harness report SESSION -o FILE makes a page of one",
-    "audio_format": "it is for --html",
+    "html": "it may produce several sessions; evi-harness report SESSION -o FILE makes a page of one",
+    "audio_format": "it goes with --html",
 }
 
 
@@ -55,15 +55,15 @@ _OF_OUR_OWN_APP: Dict[str, str] = {
     type=click.Choice(["auto", "sdk", "off"]),
     default="auto",
     show_default=True,
-    brief="When the microphone speaks for the user.",
-    help="When the microphone speaks for the user: auto, until your handler sends audio; sdk, always; off, never.",
+    brief="When to send the microphone's audio.",
+    help="When to send the microphone's audio: auto, until your handler sends its own; sdk, always; off, never.",
 )
 @option(
     "--allow-user-interrupt",
     group=SOUND,
     is_flag=True,
-    brief="Send audio while the assistant speaks, too.",
-    help="Send the microphone's audio while the assistant speaks, too.",
+    brief="Keep sending audio while the assistant speaks.",
+    help="Keep sending the microphone's audio while the assistant speaks, so that you can interrupt it.",
 )
 @option(
     "--base-url",
@@ -85,10 +85,10 @@ _OF_OUR_OWN_APP: Dict[str, str] = {
 @option(
     "--handler",
     group=HANDLER,
-    metavar="SPEC",
-    brief="Your handler, as FILE.py:NAME.",
+    metavar="FILE.py:NAME",
+    brief="Your handler; PACKAGE.MODULE:NAME works, too.",
     otherwise="built in, prints the transcript",
-    help="Your handler: FILE.py:NAME or PACKAGE.MODULE:NAME, in any form that replay takes.",
+    help="Your handler, as FILE.py:NAME or PACKAGE.MODULE:NAME, in any form that replay accepts.",
 )
 @arguments_option
 @option(
@@ -109,7 +109,7 @@ _OF_OUR_OWN_APP: Dict[str, str] = {
     metavar="FILE",
     type=click.Path(exists=True, path_type=Path),
     brief="With --simulate: what it says, a TOML file.",
-    help="With --simulate: its script, a TOML file; see docs/how-to/simulator.md.",
+    help="With --simulate: the script that it follows, a TOML file; see docs/how-to/simulator.md.",
 )
 @click.argument("words", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
 def command(

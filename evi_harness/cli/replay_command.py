@@ -64,10 +64,10 @@ _WORDS = "evi_harness.command"
     "--handler",
     group=HANDLER,
     usual=True,
-    metavar="SPEC",
-    brief="Your handler: FILE.py:NAME or PACKAGE.MODULE:NAME.",
+    metavar="FILE.py:NAME",
+    brief="Your handler; PACKAGE.MODULE:NAME works, too.",
     otherwise="built in, prints the transcript",
-    help="Your handler: FILE.py:NAME or PACKAGE.MODULE:NAME; 'builtin' for the built-in one, or 'recorded' to test the replay itself.",
+    help="Your handler, as FILE.py:NAME or PACKAGE.MODULE:NAME; 'builtin' for the built-in one, or 'recorded' to check the replay itself.",
 )
 @arguments_option
 @option(
@@ -76,23 +76,23 @@ _WORDS = "evi_harness.command"
     default=True,
     show_default=True,
     brief="Run the handler in a child process.",
-    help="Run the handler in a child process, so that a crash is reported. Use --no-child under a debugger or profiler.",
+    help="Run the handler in a child process, so that even a crash is reported. Use --no-child with a debugger or profiler.",
 )
 @option(
     "--stdin",
     group=HANDLER,
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-    otherwise="what the recorded user typed; a file or a pipe of yours",
-    help="With a command: the app's standard input; - for your own.",
+    otherwise="what the recorded user typed, or your own if it is a file or a pipe",
+    help="With COMMAND: a file for the app's standard input; - for your own.",
 )
 @option(
     "--follow/--no-follow",
     group=HANDLER,
     default=True,
     show_default=True,
-    brief="With COMMAND: follow the programs it starts.",
-    help="With COMMAND: follow the Python programs that the app starts; the first one that connects has the session.",
+    brief="With COMMAND: include programs that it starts.",
+    help="With COMMAND: include Python programs that the app starts; the first one that connects gets the session.",
 )
 @option(
     "--together",
@@ -111,7 +111,9 @@ _WORDS = "evi_harness.command"
     metavar="NAME=LEVEL",
     multiple=True,
     callback=by_key,
-    help="Set the level of a finding: error, warning or off. docs/reference/findings.md lists the names. Repeatable.",
+    brief="How serious a finding is: error, warning or off.",
+    help="Treat a kind of finding as an error, which fails the replay, as a warning, or not at all (off). docs/reference/findings.md lists "
+    "the names. Repeatable.",
 )
 @option(
     "--blocked-ms",
@@ -119,15 +121,15 @@ _WORDS = "evi_harness.command"
     metavar="MS",
     type=click.FloatRange(min=0),
     otherwise="100, in real time 250",
-    help="Report the event loop as blocked by steps of at least this many milliseconds.",
+    help="Report the event loop as blocked if a single callback or step of a task holds it for at least this many milliseconds.",
 )
 @option(
     "--twice",
     group=COMPARISON,
     usual=True,
     is_flag=True,
-    brief="Replay twice and compare byte for byte.",
-    help="Replay twice and compare the two runs byte for byte; in virtual time only.",
+    brief="Replay twice, and fail if the runs differ.",
+    help="Replay twice, and fail if the runs differ in a single byte; in virtual time only.",
 )
 @option(
     "--ignore",
@@ -152,8 +154,8 @@ _WORDS = "evi_harness.command"
     group=COMPARISON,
     metavar="MS",
     type=click.FloatRange(min=0),
-    otherwise="report them, and pass",
-    help="Fail if a message is sent more than this many milliseconds late.",
+    otherwise="late messages are reported, and pass",
+    help="Fail if your app sends a message more than this many milliseconds late.",
 )
 @allow_incomplete_option("Accept recordings that are incomplete or damaged; without it they fail.", ALLOW_INCOMPLETE)
 @option(
@@ -162,7 +164,8 @@ _WORDS = "evi_harness.command"
     usual=True,
     is_flag=True,
     brief="Accept what the app sends now as expected.",
-    help="Accept what the app sends now, in expected.jsonl beside the recording. Shows each change; on a terminal it asks first.",
+    help="Accept what the app sends now: write it to expected.jsonl, beside the recording, for later replays to compare with. Shows each "
+    "change; on a terminal it asks first.",
 )
 @option(
     "--dry-run",
@@ -179,7 +182,7 @@ _WORDS = "evi_harness.command"
     default="virtual",
     show_default=True,
     brief="Virtual time, or real time over a socket.",
-    help="Virtual time, which skips waits, or real time, over a socket to a server in another process.",
+    help="Run in virtual time, which skips all waiting, or in real time, over a socket to a server in another process.",
 )
 @option(
     "--speed",
@@ -187,10 +190,10 @@ _WORDS = "evi_harness.command"
     usual=True,
     metavar="N",
     brief="Replay N times as fast; max: without pauses.",
-    help="Replay N times as fast as recorded; max: each message waits only for its cause.",
+    help="Replay N times as fast as recorded; max: with no pauses at all.",
 )
 @option(
-    "--max-gap", group=TIME, metavar="SECONDS", help="Shorten silence, where nobody speaks and nothing is received, to this many seconds."
+    "--max-gap", group=TIME, metavar="SECONDS", help="Shorten pauses, in which nobody speaks and nothing arrives, to this many seconds."
 )
 @option(
     "--from",
@@ -208,7 +211,7 @@ _WORDS = "evi_harness.command"
     usual=True,
     metavar="PLACE",
     brief="End after this place.",
-    help="End after this place, given like --from.",
+    help="End after this place, in the same form as --from.",
 )
 @option(
     "--timeout",
@@ -218,7 +221,7 @@ _WORDS = "evi_harness.command"
     show_default=True,
     metavar="SECONDS",
     type=Seconds(min=0.1),
-    help="Give up a replay that makes no progress for this long, in real time.",
+    help="Give up if the replay makes no progress for this long, in real time.",
 )
 @option(
     "--max-run-time",
@@ -237,7 +240,7 @@ _WORDS = "evi_harness.command"
     show_default=True,
     metavar="SECONDS",
     type=Seconds(min=0),
-    help="Stop the virtual clock for at most this long, in real time, while a job runs on another thread.",
+    help="Hold the virtual clock for up to this long, in real time, while a job runs on another thread.",
 )
 @option(
     "--microphone",
@@ -245,7 +248,8 @@ _WORDS = "evi_harness.command"
     type=click.Choice(["auto", "sdk", "off"]),
     default="auto",
     show_default=True,
-    help="Who speaks for the user: auto, the SDK's microphone until your app sends audio; sdk, always that microphone; off, only your app.",
+    help="Where the user's audio comes from: auto, the SDK's microphone until your app sends its own; sdk, always the SDK's microphone; "
+    "off, only your app.",
 )
 @option(
     "--allow-host",
@@ -255,7 +259,7 @@ _WORDS = "evi_harness.command"
     metavar="HOST[:PORT]",
     multiple=True,
     brief="Let the app connect to this host, too.",
-    help="Let the app connect to this host, too; only the service is allowed otherwise. Repeatable.",
+    help="Let the app connect to this host, too; by default, it reaches only the service. Repeatable.",
 )
 @option(
     "--wall-clock",
@@ -263,7 +267,7 @@ _WORDS = "evi_harness.command"
     type=click.Choice(["machine", "recorded"]),
     default="machine",
     show_default=True,
-    help="The time of day that the app sees: this machine's, or that of the recording.",
+    help="The time of day that the app sees: this machine's, or the recording's.",
 )
 @option(
     "--seed",
@@ -272,7 +276,7 @@ _WORDS = "evi_harness.command"
     metavar="N",
     type=click.IntRange(0, 2**32 - 1),
     brief="Seed random and numpy.random.",
-    help="Seed random and numpy.random with N, and with N+1, N+2, ... in later runs.",
+    help="Seed random and numpy.random with N; later runs use N+1, N+2, ...",
 )
 @option(
     "--repeat",
@@ -296,7 +300,7 @@ _WORDS = "evi_harness.command"
     help="Replay N sessions at a time.",
 )
 @min_sessions_option()
-@option("-q", "--quiet", group=MANY, is_flag=True, help="Print only what did not pass, by cause, and the verdict.")
+@option("-q", "--quiet", group=MANY, is_flag=True, help="Print only what did not pass, grouped by cause, and the verdict.")
 @option("-v", "--verbose", group=MANY, is_flag=True, help="Print the report of every session that did not pass, instead of one per cause.")
 @option("-x", "--exitfirst", group=MANY, usual=True, is_flag=True, help="Stop at the first session that does not pass.")
 @option(
@@ -314,7 +318,7 @@ _WORDS = "evi_harness.command"
     usual=True,
     is_flag=True,
     brief="Repeat the conversation with a live service.",
-    help="Repeat the conversation with a live service. No handler runs; see docs/how-to/live.md.",
+    help="Repeat the user's side of the conversation with a live service, without your handler; see docs/how-to/live.md.",
 )
 @option(
     "--base-url",
@@ -336,7 +340,7 @@ _WORDS = "evi_harness.command"
     type=click.Choice(["turn", "clock"]),
     default="turn",
     show_default=True,
-    help="With --live: speak as long after each reply as in the recording, or at the recorded times.",
+    help="With --live: when the user speaks: turn, as long after each reply as in the recording; clock, at the recorded times.",
 )
 @option(
     "--max-duration",
@@ -355,7 +359,7 @@ _WORDS = "evi_harness.command"
     default=30.0,
     show_default=True,
     type=Seconds(min=0),
-    help="With --live: wait this long for a reply that is late.",
+    help="With --live: wait this long for a late reply.",
 )
 @option(
     "--ca",
@@ -380,10 +384,10 @@ _WORDS = "evi_harness.command"
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
     callback=absolute,
-    brief="Keep the replay as a session in DIR.",
+    brief="Write the replay as a session in DIR.",
     help="Write the replay as a session to DIR/<UTC time>-<name>-replay/, with the audio that was played in heard.wav.",
 )
-@html_option("Write a page to look at and listen to; for several sessions a folder, with a page for each and index.html.")
+@html_option("Write an HTML page with a timeline and the audio; for several sessions a folder, with a page for each and index.html.")
 @json_option("the report", "replay-report.schema.json")
 @click.pass_context
 def command(
@@ -396,8 +400,8 @@ def command(
     quickstart; a function main(socket) or main(socket, stream) that reads the connection itself; or a function that returns one of these.
     The built-in handler prints the transcript with the strongest emotions.
 
-    Exits with 0 if every recording is complete, every replay matches its recording, or what --update accepted, there is no error among
-    the findings, and every gate passes; with 1 if not, or if you decline an update; with 4 if a gate is inconclusive.
+    Exits with 0 if every recording is complete, every replay matches its recording (or what --update accepted), no finding is
+    an error, and every gate passes; with 1 if not, or if you decline an update; with 4 if a gate is inconclusive.
     """
     from evi_harness.quiet_loading import loading
 

@@ -31,7 +31,7 @@ __all__ = ["command"]
 @audio_format_option
 @open_option
 def command(places: Tuple[Path, ...], out: Path, audio_format: str, is_opened: bool) -> int:
-    """Make a page of a report or a session: one HTML file to look at and listen to, which works offline.
+    """Make an HTML page of a report or a session, with a timeline and the audio, in one file that works offline.
 
     REPORT.json is a file that replay --json or pytest --evi-report wrote. Its page shows the recording above its replay, if replay --out
     kept it, with the problems, their source lines and the command to run it again. A SESSION is a session folder, or a folder of them.

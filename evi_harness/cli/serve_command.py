@@ -28,7 +28,7 @@ __all__ = ["command"]
     metavar="FILE",
     type=click.Path(exists=True, path_type=Path),
     brief="With --simulate: what it says, a TOML file.",
-    help="With --simulate: its script, a TOML file; see docs/how-to/simulator.md.",
+    help="With --simulate: the script that it follows, a TOML file; see docs/how-to/simulator.md.",
 )
 @option("--parrot", group=SERVER, is_flag=True, otherwise="without --script", help="With --simulate: repeat what the user says.")
 @option(
@@ -72,8 +72,8 @@ __all__ = ["command"]
     group=SERVER,
     metavar="ORIGIN",
     multiple=True,
-    brief="Answer web pages of this origin, too.",
-    help="Answer web pages of this origin, too, such as https://example.com; * for all. Repeatable.",
+    brief="Also answer web pages of this origin.",
+    help="Also answer web pages of this origin, such as https://example.com; * for all. Repeatable.",
     otherwise="those of this machine",
 )
 @option(
@@ -82,8 +82,8 @@ __all__ = ["command"]
     group=SERVER,
     metavar="NAME",
     multiple=True,
-    brief="Answer requests for this host name, too.",
-    help="Answer requests for this host name, too, as a container or a gateway makes them. Repeatable.",
+    brief="Also answer requests for this host name.",
+    help="Also answer requests for this host name, for clients in containers or behind a gateway. Repeatable.",
     otherwise="loopback names",
 )
 @option(
@@ -102,8 +102,8 @@ __all__ = ["command"]
     show_default=True,
     metavar="SECONDS",
     type=Seconds(min=0, min_open=True),
-    brief="How late an answer of the app may be.",
-    help="How late the app's answer may be; after that, messages that depend on it are skipped.",
+    brief="How long to wait for a late answer of the app.",
+    help="How long to wait for a late answer of the app; messages that depend on it are then skipped.",
 )
 @option(
     "--ignore",
@@ -151,8 +151,8 @@ def command(
 ) -> int:
     """Serve a session, or a simulated service, in real time on a loopback port.
 
-    SESSION behaves toward each client as it did in the recording. The simulator listens to the user through a speech detector and answers
-    from a script, or repeats what it heard.
+    With SESSION, each client gets what the service sent in the recording, in answer to the same messages. The simulator
+    listens to the user through a speech detector and answers from a script, or repeats what it heard.
 
     Prints "listening on URL" when it is ready. Point your app at that URL with its SDK's base_url: Hume's SDKs do not read
     HUME_BASE_URL; docs/how-to/serve.md shows how in several languages.

@@ -28,7 +28,9 @@ __all__ = ["command"]
     brief="Start here: 12.5 or 1m3s, event '#123', turn t3.",
     help="Start here: a time such as 12.5 or 1m3s, an event such as '#123', or a turn such as t3.",
 )
-@option("--until", "last", group=TIME, metavar="PLACE", brief="End after this place.", help="End after this place, given like --from.")
+@option(
+    "--until", "last", group=TIME, metavar="PLACE", brief="End after this place.", help="End after this place, in the same form as --from."
+)
 @option(
     "--events",
     group=OUTPUT,

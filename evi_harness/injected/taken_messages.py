@@ -123,12 +123,12 @@ class TakenMessages:
         self._event = None
         self._cpu.finish()
         if self._why_not is None and not self._n_taken and any(isinstance(event, Received) for event in self._journal.events):
-            self._why_not = "the app reads its connection by other means than the recv of websockets or aiohttp"
+            self._why_not = "the app reads its connection in another way than with recv of websockets or aiohttp"
         if self._why_not is not None:
             self._unseen("app_command", f"{self._why_not}: when it reads each message, and how long it handles it, is not known")
         elif len(self._handed_on) > 1:
             place = "".join(f" at {one['file']}:{one['line']}" for one in told_places(self._handed_on[-1], self._redact)[:1])
-            self._unseen("handed_on", f"the app hands messages on to tasks{place}: for how long it handles them is not known")
+            self._unseen("handed_on", f"the app hands messages on to tasks{place}: how long it handles them is not known")
 
     def _unseen(self, kind: str, what: str) -> None:
         if self._journal.opened_at_ns is not None:

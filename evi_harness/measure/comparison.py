@@ -253,12 +253,12 @@ def _no_pair(all_pairs: Iterable[Pairs]) -> str:
             reasons[why] = reasons.get(why, 0) + count
     told = [f"{count} without a value: {why}" for why, count in reasons.items()]
     beside = "; ".join(filter(None, [_strangers(pairs), *told]))
-    return f"there is no pair to compare: {n_old} values before, {n_new} now, none of the same place{f' ({beside})' if beside else ''}"
+    return f"no values to compare: {n_old} before, {n_new} now, none of them at the same place{f' ({beside})' if beside else ''}"
 
 
 def _alone(all_pairs: Sequence[Pairs]) -> str:
     n_alone = sum(one.n_alone for one in all_pairs)
-    told = f"{n_alone} value{'' if n_alone == 1 else 's'} without a partner" if n_alone else ""
+    told = f"{n_alone} value{'' if n_alone == 1 else 's'} without a counterpart" if n_alone else ""
     return ": ".join(filter(None, [told, _strangers(all_pairs)]))
 
 
@@ -341,7 +341,7 @@ def _undecided(verdict: str, n_runs: int, more: Optional[int], alpha: float) -> 
     if verdict != INCONCLUSIVE:
         return ""
     if more is None:
-        return f"the difference is too near the least effect that matters: more than {_MOST_RUNS} runs would be needed"
+        return f"the difference is too close to the tolerance: more than {_MOST_RUNS} runs would be needed"
     few = (
         f"a confidence interval needs {least_n(alpha)} runs, and there {'is' if n_runs == 1 else 'are'} {n_runs}; "
         if n_runs < least_n(alpha)
@@ -371,7 +371,7 @@ def _jobs(metric: str, places: Sequence[SamplePair], rules: ComparisonRules, alp
     found = Comparison(metric, name, INCONCLUSIVE, old, new, least=least, alpha=alpha, n_runs=n_runs, n_pairs=len(places))
     if interval is None:
         needed = least_n(alpha)
-        what = f"a confidence interval needs {needed} pairs of values, and there {'is' if len(places) == 1 else 'are'} {len(places)}"
+        what = f"a confidence interval needs {needed} pairs of values, and there {'is' if len(places) == 1 else 'are'} only {len(places)}"
         return replace(found, why="; ".join(one for one in (what, alone) if one))
     # Two jobs differ by more than one does from what is usual.
     noise = 0.0 if is_flag else NormalDist().inv_cdf(1 - alpha) * math.sqrt(2) * rules.job_noise * old

@@ -108,7 +108,12 @@ def _client(
 
 TABLE: Tuple[Metric, ...] = (
     _conversation(
-        "connect.open", "connect is called", "the socket is open", "a note of when", (*_TIMED, reasons.NOT_NOTED_CONNECT), per="session"
+        "connect.open",
+        "connect is called",
+        "the socket is open",
+        "the time of the call",
+        (*_TIMED, reasons.NOT_NOTED_CONNECT),
+        per="session",
     ),
     _conversation(
         "connect.first",
@@ -196,22 +201,22 @@ TABLE: Tuple[Metric, ...] = (
     _conversation(
         "underrun",
         "the audio received so far has been played",
-        "the next audio of the reply is received, summed up",
+        "the next audio of the reply is received; pauses added up",
         "audio of known length",
         (*_TIMED, reasons.LENGTH_UNKNOWN),
         per="reply",
     ),
     _conversation(
         "dead_air",
-        "nobody is heard while a reply is owed",
-        "somebody is; only what lasts more than 3 s, summed up",
+        "nobody is heard while a reply is due",
+        "somebody is heard; pauses of more than 3 s, added up",
         _SPEECH,
         (*_SPOKEN, reasons.LENGTH_UNKNOWN),
     ),
     _conversation(
         "talk_over",
         "both are heard",
-        "one of them stops, summed up",
+        "one of them stops; added up",
         _SPEECH,
         (*_HEARD, reasons.LENGTH_UNKNOWN),
         per="reply",
@@ -219,7 +224,7 @@ TABLE: Tuple[Metric, ...] = (
     _conversation(
         "missed",
         "a final user message is received",
-        "the next is, and no audio came between them",
+        "the next one is received, with no audio between them",
         "a user message",
         (*_TIMED, reasons.CUT_SHORT),
         unit=FLAG,
@@ -227,14 +232,14 @@ TABLE: Tuple[Metric, ...] = (
     _conversation(
         "unprompted",
         "audio of a reply is received",
-        "and nothing caused it that was not answered",
+        "with nothing left to answer",
         "a reply",
         _TIMED,
         per="reply",
         unit=FLAG,
     ),
-    _client("queue", "the message is due", "the handler's callback begins with it", _NOTES, _BEGUN),
-    _client("handle", "the message is due", "the handler's callback returns from it", _NOTES, _RETURNED),
+    _client("queue", "the message is due", "the handler's callback for it begins", _NOTES, _BEGUN),
+    _client("handle", "the message is due", "the handler's callback for it returns", _NOTES, _RETURNED),
     _client("handle.own", "the handler's callback begins", "the handler's callback returns", _NOTES, _RETURNED),
     _client(
         "tool.app",
@@ -247,7 +252,7 @@ TABLE: Tuple[Metric, ...] = (
     _client(
         "interruption.taken",
         "the interruption is due",
-        "the handler has taken it and passes on no more audio",
+        "the handler has taken it and passes on no more of the reply",
         _NOTES,
         (*_RETURNED, reasons.PLAYED_ON),
         per="interruption",
@@ -263,7 +268,7 @@ TABLE: Tuple[Metric, ...] = (
     ),
     _client(
         "to_speaker",
-        "audio of the assistant's is due, and what was heard before it is over",
+        "the assistant's audio is due, and the audio before it has been played",
         "its first sample is heard",
         _SPEAKER,
         (*_OBSERVED, reasons.NOT_NOTED_SOUND, reasons.NOT_HEARD),
@@ -272,7 +277,7 @@ TABLE: Tuple[Metric, ...] = (
     _client(
         "stall",
         "the event loop is blocked",
-        "the event loop runs on; the longest",
+        "the event loop runs again; the longest such time",
         _NOTES,
         (*_OBSERVED, reasons.NOT_NOTED_BLOCK),
         per="replay",

@@ -43,11 +43,11 @@ __all__ = [
 ]
 
 # Of the session.
-SYNTHESISED = "its times are made up, not measured: the source had none"
-TAKEN = "its times are when the app read each message; arrival times are unknown"
+SYNTHESISED = "its times are estimates, not measurements: the source had none"
+TAKEN = "its times are when the app read each message; when they arrived is unknown"
 PLAYED = "a replay repeats the times of its recording: measure the recording, or a replay with --live"
 SENT_UNKNOWN = "the app's own messages were not recorded"
-NO_REPLAY = "this is not a replay of a handler: evi-harness replay SESSION --handler SPEC --out DIR makes one"
+NO_REPLAY = "this is not a replay of a handler: evi-harness replay SESSION --handler FILE.py:NAME --out DIR makes one"
 NO_HANDLER = "no handler ran in this replay"
 
 # Of the user.
@@ -64,20 +64,24 @@ NO_REPLY = "no reply came"
 NO_AUDIO = "the reply has no audio"
 LENGTH_UNKNOWN = "the playing time of some of the reply's audio is unknown"
 NO_ANSWER_HEARD = "nothing came after the tool's answer"
-CUT_SHORT = "the session ended too soon after the user message to call a reply missing"
-UNDER_FLOOR = "the user message came sooner than the assumed end-of-turn silence: set the configured one with --end-of-turn-ms"
-UNDER_INTERRUPTION_FLOOR = "the interruption came sooner than the assumed minimum speech: set the configured one with --min-interruption-ms"
+CUT_SHORT = "the session ended too soon after the user message to say that a reply is missing"
+UNDER_FLOOR = (
+    "the user message came sooner than the assumed end-of-turn silence: give the one that EVI is configured with, --end-of-turn-ms"
+)
+UNDER_INTERRUPTION_FLOOR = (
+    "the interruption came sooner than the assumed minimum speech: give the one that EVI is configured with, --min-interruption-ms"
+)
 
 # Of the app.
 NEVER_ANSWERED = "the app did not answer the call"
 NOT_BEGUN = "no callback of the handler started on this message"
 NOT_RETURNED = "the callback had not returned when the replay ended"
 # Of the app of a command, whose callbacks are not known.
-NOT_TAKEN = "the app did not take this message"
+NOT_TAKEN = "the app did not read this message"
 NOT_DONE = "the app did not ask for another message after this one"
-HANDED_ON = "the app hands its messages on to tasks, and nothing shows when they are done"
-NOT_WATCHED = "nothing shows when the app takes its messages"
-PLAYED_ON = "the handler kept passing on audio of the interrupted reply (finding plays_on), and nothing shows when it stopped"
+HANDED_ON = "the app hands its messages on to tasks, and it cannot be seen when they are done"
+NOT_WATCHED = "it cannot be seen when the app reads its messages"
+PLAYED_ON = "the handler kept passing on audio of the interrupted reply (finding plays_on), and it cannot be seen when it stopped"
 NOT_HEARD = "this audio was not played as it was received"
 
 # Of what was observed.

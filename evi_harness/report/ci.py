@@ -174,11 +174,11 @@ def _comparisons(report: GateReport) -> Iterator[str]:
     yield f"{_cell(report.redact(report.new))} with {_cell(report.redact(report.old))}:"
     yield from (
         "",
-        "| metric | old | new | difference | interval | matters from | verdict |",
+        "| metric | old | new | difference | confidence interval | tolerance | verdict |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     )
     yield from (_comparison(one, report) for one in report.comparisons)
-    yield from ("", f"Seed {report.seed}; at most {report.false_alarm:.1%} of jobs that are not slower are called slower.", "")
+    yield from ("", f"Seed {report.seed}; at most {report.false_alarm:.1%} of jobs that are not slower are reported as slower.", "")
 
 
 def _comparison(one: Comparison, report: GateReport) -> str:

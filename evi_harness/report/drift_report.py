@@ -109,7 +109,7 @@ class LiveReport:
             "session", f"{self.recorded.name}: {self.recorded.duration_ns / 1e9:.1f} s; repeated in {self.live.duration_ns / 1e9:.1f} s"
         )
         yield _row("service", f"{self.live.header.service} at {self.endpoint}, the user paced by {self.cadence}")
-        yield _row("late", f"what was sent, in {self.lateness_ns.get('n') or 0} frames: {_lateness(self.lateness_ns)}")
+        yield _row("late", f"{self.lateness_ns.get('n') or 0} frames were sent, late by {_lateness(self.lateness_ns)}")
         for fault in self.faults:
             yield _row("FAULT", fault)
         yield from self._drift()
@@ -119,7 +119,7 @@ class LiveReport:
     def _drift(self) -> Iterator[str]:
         then, now = self.drift.n_turns
         if then != now:
-            yield _row("drift", f"{then} turns then, {now} now")
+            yield _row("drift", f"{then} turns in the recording, {now} now")
         for one in self.drift.types:
             yield _row("drift", _type(one))
         for text in self.drift.texts:
@@ -207,6 +207,6 @@ def _type(one: TypeDrift) -> str:
     if not one.n_recorded:
         return f"{name}: new, {one.n_live} came"
     if not one.n_live:
-        return f"{name}: gone, {one.n_recorded} came then"
+        return f"{name}: gone, {one.n_recorded} came in the recording"
     parts = [f"{what} {_few(fields)}" for what, fields in (("new fields", one.new_fields), ("gone fields", one.gone_fields)) if fields]
     return f"{name}: {'; '.join(parts)}"

@@ -35,12 +35,12 @@ ASSUMED_MARK = "*"
 _GAP_COLUMNS = ("turn_gap", *PARTS, "turn_gap.told", "response")
 # What is told below a turn, where it is there and not zero.
 HAPPENED = ("interruption", "interruption.above_floor", "talk_over", "dead_air", "underrun", "tool.service")
-_FLAGS = {"missed": "no audio came in answer", "unprompted": "nothing caused it"}
+_FLAGS = {"missed": "no audio came in answer", "unprompted": "nothing was left to answer"}
 _SUMMARY_HEAD = ("n", "min", "med", "p95", "p99", "max")
 _CSV = ("session", "turn", "metric", "family", "unit", "value", "of", "type", "certainty", "why")
 _FAMILIES = {
     CONVERSATION: "what the service and the network took",
-    CLIENT: "what the app's own code took, from when each message was due",
+    CLIENT: "what your code took, counted from when each message was due",
 }
 
 
@@ -156,7 +156,7 @@ class LatencyReport:
             yield from _table([("", *_SUMMARY_HEAD, ""), *rows], 1) if rows else ()
             if any(one.p95 is None or one.p99 is None for one in there):
                 yield f"  p95 needs {needed(95)} values and p99 {needed(99)}; max and med work with any number"
-            yield from (f"  not there: {', '.join(metrics)}: {why}" for why, metrics in missing)
+            yield from (f"  not measured: {', '.join(metrics)}: {why}" for why, metrics in missing)
             yield ""
 
     def _summary_rows(self, one: Summary) -> Iterator[Tuple[str, ...]]:
@@ -192,7 +192,7 @@ def _session_lines(one: Measured, width: Optional[int]) -> Iterator[str]:
             yield _labelled("unmeasured", f"{family}: {why}")
     if one.late_ns:
         late = f"{milliseconds(median(one.late_ns) / 1e6)} (median), {milliseconds(max(one.late_ns) / 1e6)} at most"
-        yield _labelled("late", f"the harness itself was late in sending, by {late}")
+        yield _labelled("late", f"evi-harness itself sent late, by {late}")
     if one.untimed is None:
         yield from _turn_table(one, width)
 
@@ -200,11 +200,11 @@ def _session_lines(one: Measured, width: Optional[int]) -> Iterator[str]:
 def _speech(one: Measured) -> str:
     heard = one.heard
     if heard.speech is None:
-        return f"not heard: {heard.why}"
+        return f"not detected: {heard.why}"
     if heard.detector is None:
         return "no audio was sent"
     n = len(heard.speech)
-    return f"{n} stretch{'' if n == 1 else 'es'} by {heard.detector} {heard.version}, threshold {heard.threshold:g}"
+    return f"{n} stretch{'' if n == 1 else 'es'} found by {heard.detector} {heard.version}, threshold {heard.threshold:g}"
 
 
 def _turn_table(one: Measured, width: Optional[int]) -> Iterator[str]:

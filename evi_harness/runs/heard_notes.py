@@ -221,7 +221,7 @@ class _Listening:
             return
         n, came_ns = len(sounding), sum(chunk.length_ns for chunk in sounding)
         came = f"{came_ns / 1e9:.2f} s of audio came in {n} message{'' if n == 1 else 's'}"
-        hint = "if the app plays elsewhere, or is mute on purpose, use --severity plays_nothing=warning"
+        hint = "if the app plays elsewhere, or is silent on purpose, use --severity plays_nothing=warning"
         what = f"{came}, and the handler put nothing into its byte_strs"
         yield Fault(PLAYS_NOTHING, sounding[0].seq, sounding[0].at_ns + IDLE_NS, what, (hint,))
 
@@ -232,7 +232,7 @@ class _Listening:
         if not self._own and not self._handed.has_stream and not self._handed.items:
             yield (
                 "playback",
-                "the handler has no byte_strs or stream, and opens no stream of sounddevice: what it plays elsewhere is not heard",
+                "the handler has no byte_strs or stream, and opens no sounddevice stream: what it plays elsewhere is not checked",
             )
             return
         lost_ns = sum(self._received.length_ns(*span) for span in self._too_late_to_play())
@@ -268,9 +268,9 @@ class _Listening:
         if losses:
             told.append(f"left out {lost_ns / 1e6:.1f} ms of audio in {_places(len(losses))}")
         if added:
-            told.append(f"played {sum(added) / 1e6:.1f} ms of what is not sound (parts of WAV headers) in {_places(len(added))}")
+            told.append(f"played {sum(added) / 1e6:.1f} ms that is not audio (parts of WAV headers) in {_places(len(added))}")
         told += self._at_another_rate()
-        return f"the SDK's player {', and '.join(told)}: that is not the app's doing" if told else ""
+        return f"the SDK's player {', and '.join(told)}: your app did not cause that" if told else ""
 
     def _part_ns(self, part: Unmatched) -> int:
         pcm = self._heard.played[part.stream].pcm

@@ -32,7 +32,7 @@ from evi_harness.sdk.making_handlers import by_a_function
 __all__ = ["has_loaded", "load", "split_spec"]
 
 _LOADED: Set[str] = set()
-_FORM = "A handler is given as FILE.py:NAME or PACKAGE.MODULE:NAME, for example app.py:WebSocketInterface."
+_FORM = "Give FILE.py:NAME or PACKAGE.MODULE:NAME, for example app.py:WebSocketInterface."
 # So many names are suggested.
 _MOST_MEANT = 3
 # A SPEC with a call in it: the place, and the call.
@@ -55,16 +55,16 @@ def split_spec(spec: str) -> Tuple[str, str]:
         hint = Words(
             "Name it without arguments. ", Parameter("arguments", {"KEY": "VALUE"}), " gives it text. ", by_a_function(called[1], called[2])
         )
-        raise SpecError(f"{spec!r} is not a handler SPEC", hint=hint)
+        raise SpecError(f"{spec!r} does not name a handler", hint=hint)
     place, colon, name = spec.rpartition(":")
     if not colon or not place or not name or not all(part.isidentifier() for part in name.split(".")):
-        hint = "Did you mean recorded, which tests the replay itself?" if spec.strip().lower() == "recorded" else _meant(spec.rstrip(":"))
-        raise SpecError(f"{spec!r} is not a handler SPEC", hint=hint)
+        hint = "Did you mean recorded, which checks the replay itself?" if spec.strip().lower() == "recorded" else _meant(spec.rstrip(":"))
+        raise SpecError(f"{spec!r} does not name a handler", hint=hint)
     if not place.endswith(".py") and os.path.isfile(place):  # noqa: PTH113 - where no file can have such a name, Path raises
-        raise SpecError(f"{spec!r} is not a handler SPEC: {place} does not end in .py", hint=_FORM)
+        raise SpecError(f"{spec!r} does not name a handler: {place} does not end in .py", hint=_FORM)
     if not place.endswith(".py") and not all(part.isidentifier() for part in place.split(".")):
         hint = f"Did you mean {place}.py:{name}?" if os.path.isfile(f"{place}.py") else _FORM  # noqa: PTH113 - likewise
-        raise SpecError(f"{spec!r} is not a handler SPEC: {place!r} is neither a .py file nor a module", hint=hint)
+        raise SpecError(f"{spec!r} does not name a handler: {place!r} is neither a .py file nor a module", hint=hint)
     return place, name
 
 

@@ -69,8 +69,8 @@ class Computing:
         """Write the notes."""
         for one in self._found:
             place, *others = one.sample.places or (one.step.what,)
-            took = f"{one.step.cpu_ns / 1e6:.0f} ms of the processor's time"
-            what = f"the event loop was blocked: one step computed for {took} at {place} (a sample)"
+            took = f"{one.step.cpu_ns / 1e6:.0f} ms of processor time"
+            what = f"the event loop was blocked: one step computed for {took} at {place} (varies per run)"
             detail = [f"called at {other}" for other in others]
             places = told_places(one.sample.stack, self._redact, or_library=False)
             of, cpu_ns = one.sample.of, one.step.cpu_ns

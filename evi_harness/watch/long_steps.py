@@ -71,9 +71,9 @@ class LongSteps:
         kind = self._kind_of(step)
         if kind == BLOCKED and step.cpu_ns + step.waited_ns < self._threshold_ns:
             kind = MAYBE_BLOCKED
-            what = f"the event loop may have been blocked from {when} in {by}: by the wall clock alone (a sample)"
+            what = f"the event loop may have been blocked from {when} in {by}: only real time shows it, not processor time (varies per run)"
         else:
-            what = f"the event loop was blocked from {when} in {by} (a sample)"
+            what = f"the event loop was blocked from {when} in {by} (varies per run)"
         self._journal.note(
             kind,
             of=None if entered is None else entered.of,
@@ -102,7 +102,7 @@ def _made_up_of(step: Step) -> str:
     """What a step was, in words: the rest is what the machine did, or a call that waits where nobody can see it."""
     cpu_ms, waited_ms = step.cpu_ns / 1e6, step.waited_ns / 1e6
     other_ms = max(0.0, step.took_ns / 1e6 - cpu_ms - waited_ms)
-    return f"{cpu_ms:.0f} ms computing, {waited_ms:.0f} ms in calls that are known to wait, {other_ms:.0f} ms neither"
+    return f"{cpu_ms:.0f} ms computing, {waited_ms:.0f} ms in calls that are known to wait, {other_ms:.0f} ms unexplained"
 
 
 def busiest(events: Sequence[Event], began_ns: int, ended_ns: int) -> Optional[Note]:

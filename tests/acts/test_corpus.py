@@ -140,7 +140,7 @@ def test_any_executor_will_do() -> None:
 
 def test_a_handler_given_as_an_object_cannot_be_handed_out() -> None:
     """Only a SPEC means the same in another process."""
-    with pytest.raises(UsageError, match="SPEC"):
+    with pytest.raises(UsageError, match=r"FILE\.py:NAME"):
         replay_corpus([WEATHER], ReplayOptions(handler=print))
     with pytest.raises(UsageError, match="n_jobs"):
         replay_corpus([WEATHER], n_jobs=0)

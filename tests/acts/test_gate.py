@@ -254,7 +254,11 @@ def test_without_a_handler_there_is_no_app_to_judge(tmp_path, monkeypatch, asked
     Path("pyproject.toml").write_text(f"[tool.evi-harness]\n{configuration}\n", encoding="utf-8")
     with pytest.raises(UsageError, match="no handler") as refused:
         gate_for(GateOptions(**asked), is_replay=True, names_no_handler=True)
-    assert (refused.value.exit_code, "handler=SPEC" in str(refused.value), "handler='builtin'" in str(refused.value)) == (2, True, True)
+    assert (refused.value.exit_code, "handler='FILE.py:NAME'" in str(refused.value), "handler='builtin'" in str(refused.value)) == (
+        2,
+        True,
+        True,
+    )
     assert gate_for(GateOptions(**asked), is_replay=True).is_needed
     Path("pyproject.toml").write_text('[tool.evi-harness]\ngate = ["turn_gap: max<1s"]\n', encoding="utf-8")
     assert gate_for(GateOptions(), is_replay=True, names_no_handler=True).judge_runs([handled(1.0)]).exit_code == 0

@@ -486,7 +486,7 @@ def test_what_a_handler_that_reads_the_connection_raises_ends_it(mic):
     [
         ({"handler": "recorded"}, "plays a recording"),
         ({"arguments": {"place": "Bath"}}, "place.*no handler"),
-        ({"handler": "app.py"}, "handler SPEC"),
+        ({"handler": "app.py"}, "FILE.py:NAME"),
     ],
 )
 def test_what_is_no_handler_to_record_with_is_refused_before_anything(mic, options, says):
@@ -610,7 +610,7 @@ def test_nothing_listens(mic):
         ({"microphone": "off"}, UsageError, "^mic .*microphone"),
         ({"microphone": "off", "mic": None, "device": "0"}, UsageError, "^device .*microphone"),
         ({"microphone": "off", "mic": None, "allow_user_interrupt": True}, UsageError, "^allow_user_interrupt .*microphone"),
-        ({"handler": "app.py"}, UsageError, "SPEC"),
+        ({"handler": "app.py"}, UsageError, "FILE.py:NAME"),
         ({"handler": "app.py:Handler"}, EviHarnessError, "app.py is not there"),
         ({"handler": 7}, UsageError, "handler"),
         ({"out": "mic.wav/below"}, EviHarnessError, "no session .*written"),

@@ -115,7 +115,7 @@ def test_a_command_prints_its_result_and_returns_its_code(run, line, code, last)
         ("replay empty", 3, "session.json: No such file"),
         ("replay damaged", 3, "events.jsonl, line 6: "),
         ("replay newer", 3, "newer/session.json"),
-        ("replay weather --handler app.py", 2, "a handler SPEC"),
+        ("replay weather --handler app.py", 2, "does not name"),
         ("replay weather --handler app.py:value", 2, "of type int"),
         ("replay weather --handler gone.py:App", 3, "gone.py is not there"),
         ("replay weather --handler gone:App", 3, "import: ModuleNotFoundError"),

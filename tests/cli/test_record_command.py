@@ -322,7 +322,7 @@ def read_terminal(parent, until=None):
         (["--mic", MIC, "--base-url", "ftp://x"], 2, "ftp"),
         (["--mic", MIC, "--html", str(Path(MIC).parent), "--base-url", "http://127.0.0.1:1"], 2, "--html"),
         (["--mic", MIC, "--device", "1", "--base-url", "http://127.0.0.1:1"], 2, "--device"),
-        (["--mic", MIC, "--handler", "app", "--base-url", "http://127.0.0.1:1"], 2, "SPEC"),
+        (["--mic", MIC, "--handler", "app", "--base-url", "http://127.0.0.1:1"], 2, "FILE.py:NAME"),
         (["--mic", MIC, "--handler", "app.py:x", "--base-url", "http://127.0.0.1:1"], 3, "app.py is not there"),
         (["--mic", MIC, "--handler", "recorded", "--base-url", "http://127.0.0.1:1"], 2, "plays a recording"),
         (["--mic", MIC, "--arg", "place=Bath", "--base-url", "http://127.0.0.1:1"], 2, "--handler"),

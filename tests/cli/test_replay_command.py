@@ -347,7 +347,7 @@ def test_a_gate_without_a_handler_judges_nothing(words, capsys):
     for sessions in (["weather"], [".", "-q"]):
         assert main(["replay", *sessions, *words]) == 2
         out, err = capsys.readouterr()
-        assert (out, "--handler SPEC" in err, "--handler builtin" in err) == ("", True, True)
+        assert (out, "--handler FILE.py:NAME" in err, "--handler builtin" in err) == ("", True, True)
     assert not Path("b.json").exists()
     assert main(["replay", "weather", *words, "--handler", "builtin"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("verdict    passed, ")

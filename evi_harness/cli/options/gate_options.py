@@ -33,10 +33,18 @@ _COMPARING = (
         group=GATE,
         type=click.Choice(["fail", "pass"]),
         otherwise="fail",
-        brief="What an inconclusive result does.",
-        help="What an inconclusive result does: fail, with exit code 4, or pass.",
+        brief="Whether an inconclusive result fails or passes.",
+        help="Whether an inconclusive result fails, with exit code 4, or passes.",
     ),
-    option("--gate-seed", group=GATE, type=int, metavar="N", otherwise="1", help="The seed of the statistics."),
+    option(
+        "--gate-seed",
+        group=GATE,
+        type=int,
+        metavar="N",
+        otherwise="1",
+        brief="The seed of the statistics.",
+        help="The seed for the random resampling behind confidence intervals.",
+    ),
     option(
         "--false-alarm",
         group=GATE,
@@ -44,7 +52,7 @@ _COMPARING = (
         metavar="P",
         otherwise="0.01",
         brief="The accepted probability of a false alarm.",
-        help="The accepted probability that a run is called slower although it is not.",
+        help="The accepted probability of a false alarm: that a run is reported as slower although it is not.",
     ),
     option(
         "--least-effect",
@@ -52,7 +60,7 @@ _COMPARING = (
         metavar="EFFECT",
         otherwise="5%,1ms..50ms",
         brief="Ignore differences smaller than this.",
-        help="Ignore differences smaller than this: a share of the old value, with a minimum and a maximum.",
+        help="Ignore differences smaller than this: a percentage of the old value, with a minimum and a maximum.",
     ),
 )
 _GATE = (
@@ -73,7 +81,7 @@ _GATE = (
         callback=absolute,
         metavar="FILE",
         brief="Compare latency with this baseline.",
-        help="Compare the measurements with this baseline.",
+        help="Compare the measurements with this baseline, and fail if they became slower.",
     ),
     option(
         "--save-baseline",
@@ -92,8 +100,8 @@ _GATE = (
         type=click.FloatRange(min=0, max=10),
         metavar="SHARE",
         otherwise="0.26",
-        brief="How much machines of CI jobs differ.",
-        help="How much the machines of two CI jobs may differ, as a share; 0 for your own machine.",
+        brief="How much the speed of CI machines varies.",
+        help="How much the speed of two CI machines may differ, as a fraction; 0 if the baseline is from the same machine.",
     ),
 )
 _CI = (
@@ -114,7 +122,7 @@ _CI = (
         type=_WRITTEN,
         callback=in_a_folder,
         metavar="FILE",
-        otherwise="GitHub's, in a GitHub workflow",
+        otherwise="the job summary, in a GitHub workflow",
         brief="Append a summary in Markdown to this file.",
         help="Append a summary in Markdown to this file.",
     ),

@@ -39,7 +39,7 @@ def html_option(told: str) -> Callable[[_Command], _Command]:
     Args:
         told: The help of ``--html``.
     """
-    brief = "Write a page to look at and listen to."
+    brief = "Write an HTML page with timeline and audio."
     html = option(
         "--html", group=OUTPUT, usual=True, metavar="FILE", type=click.Path(path_type=Path), callback=_place, brief=brief, help=told
     )

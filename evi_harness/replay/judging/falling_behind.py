@@ -99,8 +99,8 @@ def falling_behind(live: Session, threshold_ns: int = THRESHOLD_NS) -> List[Find
 def _finding(worst: _Wait, repeats: Mapping[int, int], live: Session) -> Finding:
     came_ns, begun_ns = worst.span
     what = (
-        f"the handler began with a message {(begun_ns - came_ns) / 1e9:.3f} s after it had come: it waited for "
-        f"{worst.n_callbacks} callbacks, and {worst.n_waiting} {'message was' if worst.n_waiting == 1 else 'messages were'} waiting by then"
+        f"the handler took up a message {(begun_ns - came_ns) / 1e9:.3f} s after it had arrived, behind {worst.n_callbacks} other "
+        f"callbacks; by then, {worst.n_waiting} {'message was' if worst.n_waiting == 1 else 'messages were'} waiting"
     )
     detail = () if worst.longest is None else _told(worst.longest, repeats, live)
     return Finding("falls_behind", what, at_ns=begun_ns, live_seq=worst.seq, recorded_seq=repeats.get(worst.seq), detail=detail)

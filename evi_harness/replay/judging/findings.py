@@ -57,24 +57,24 @@ class FindingKind:
 
 FINDINGS: Mapping[str, FindingKind] = {
     "raised": FindingKind("the handler raised an exception"),
-    "swallowed": FindingKind("an exception went unhandled: in a task that is never awaited, in a callback of the event loop"),
+    "swallowed": FindingKind("nobody handled an exception: in a task that is never awaited, or in a callback of the event loop"),
     "exits": FindingKind("the handler ended its process"),
     # The conversation was over, and nobody was left to miss it.
     "exits_at_end": FindingKind("the handler ended its process after the conversation", WARNING),
     "stops_loop": FindingKind("the handler stopped the event loop that it runs on"),
     "cancels_tasks": FindingKind("the handler cancelled tasks that it did not start"),
     "crashed": FindingKind("the process died while the handler ran"),
-    "forked_child": FindingKind("a child that the handler forked returned into the conversation"),
+    "forked_child": FindingKind("a child process that the handler forked went on with the conversation"),
     "unparseable": FindingKind("the installed SDK cannot parse a message", found_at="to be handled at"),
     # The app may do without what is missing, or know the messages of its service; and it may ask by itself how the connection was closed.
     "misread": FindingKind("the SDK made of a message what it is not, and did not say so", WARNING),
     "cut_off": FindingKind("the service ended the session early, and the SDK passed that off as its end", WARNING),
     "blocked": FindingKind("the event loop was blocked"),
     # The machine may have run something else meanwhile, and nobody is judged by that.
-    "maybe_blocked": FindingKind("a step of the event loop took long by the wall clock alone, in real time", WARNING),
+    "maybe_blocked": FindingKind("the event loop may have been blocked; only real time shows it, not processor time", WARNING),
     "falls_behind": FindingKind("messages wait longer and longer for the handler", has_note=False),
     # It is a sample of the processor of this machine.
-    "too_slow": FindingKind("the app computes for longer than real time allows", WARNING, has_note=False),
+    "too_slow": FindingKind("the app computes too much to keep up in real time", WARNING, has_note=False),
     "never_returns": FindingKind("a callback of the handler never returned"),
     "leaked_task": FindingKind("a task of the handler was still pending at the end"),
     "leaked_thread": FindingKind("a thread of the handler was still running at the end"),
@@ -84,7 +84,7 @@ FINDINGS: Mapping[str, FindingKind] = {
     "sends_after_close": FindingKind("the handler sent a message after the connection had closed", WARNING),
     "network": FindingKind("the handler tried to use the network"),
     # It works, and only what it does is outside of the replay's time.
-    "own_loop": FindingKind("the handler runs its own event loop, which does not keep virtual time", WARNING),
+    "own_loop": FindingKind("the handler runs a second event loop, which ignores virtual time", WARNING),
     "rejected": FindingKind("a message was sent that the service does not accept", has_note=False, found_at="sent at"),
     "plays_on": FindingKind("the handler played on after an interruption"),
     "never_played": FindingKind("audio was received but never played"),
@@ -98,7 +98,7 @@ FINDINGS: Mapping[str, FindingKind] = {
     "played_twice": FindingKind("audio was played more than once"),
     "out_of_order_audio": FindingKind("audio was played out of order"),
     # An app may hold audio back for reasons of its own, and still be right.
-    "underrun": FindingKind("the speaker ran dry although the audio was there", WARNING),
+    "underrun": FindingKind("playback paused although the next audio had already arrived", WARNING),
 }
 
 

@@ -75,9 +75,9 @@ def keeping_up(live: Session, dialect: Dialect, speed: Optional[Fraction]) -> Ke
     repeats = recorded_seqs(live)
     figures = _figures(messages, longest, repeats)
     if outlasted is None and longest < THRESHOLD_NS:
-        return KeepingUp(remark=f"in real time, messages would wait for the processor: {figures}")
+        return KeepingUp(remark=f"in real time, messages would wait for the processor, for {figures}")
     about = waiting if longest >= THRESHOLD_NS or outlasted is None else outlasted
-    what = f"in real time, the app could not keep up: {figures}"
+    what = f"in real time, the app could not keep up: messages would wait for {figures}"
     detail = []
     if outlasted is not None and outlasted.sound_ns is not None:
         took, sound = outlasted.cpu_ns / 1e6, outlasted.sound_ns / 1e6
@@ -120,7 +120,7 @@ def _figures(messages: List[_Message], longest_ns: int, repeats: Mapping[int, in
     total_ns = sum(one.cpu_ns for one in messages)
     most_ms, total_ms = most.cpu_ns / 1e6, total_ns / 1e6
     computes = f"callbacks that compute for up to {most_ms:.0f} ms ({_named(most, repeats)}) and {total_ms:.0f} ms in all"
-    return f"at most {longest_ns / 1e6:.0f} ms, with {computes} (a sample)"
+    return f"at most {longest_ns / 1e6:.0f} ms, with {computes} (varies per run)"
 
 
 def _named(one: _Message, repeats: Mapping[int, int]) -> str:

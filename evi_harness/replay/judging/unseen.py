@@ -31,9 +31,9 @@ APP_RAN_HERE, APP_RAN_ELSEWHERE, APP_BY_COMMAND, NO_APP = "here", "elsewhere", "
 # Kind → what is not seen then.
 UNSEEN: Mapping[str, str] = {
     "app_elsewhere": "what happens inside the app",
-    "app_command": "when the app takes its messages, and for how long",
-    "handed_on": "for how long the app handles its messages",
-    "interrupted": "what an app leaves behind that Ctrl+C ends",
+    "app_command": "when the app reads its messages, and how long it handles them",
+    "handed_on": "how long the app handles its messages",
+    "interrupted": "what the app leaves behind, since Ctrl+C ended it",
     "other_conversation": "the other conversations of an app that connects again",
     "nobody_speaks": "whether the app hears its user",
     "nothing_to_play": "whether the app plays what it receives",

@@ -85,8 +85,8 @@ FINDING_REMEDIES: Mapping[str, Remedy] = {
     ),
     "blocked": Remedy(
         "no step of the event loop takes long",
-        "Use an asynchronous client, or move the call to asyncio.to_thread(f, …). An await asyncio.sleep(…) in place of "
-        "time.sleep(…) frees the loop, but whatever waits for the result is just as late.",
+        "Use an asynchronous client, or move the call to asyncio.to_thread(f, …). Replacing time.sleep(…) "
+        "with await asyncio.sleep(…) frees the loop, but whatever waits for the result is just as late.",
     ),
     "maybe_blocked": Remedy(
         "no step of the event loop takes long", "Run it again with nothing else on the machine; if it stays, treat it like blocked."
@@ -116,8 +116,8 @@ FINDING_REMEDIES: Mapping[str, Remedy] = {
     "own_loop": Remedy("the app uses the running event loop", "Use the running loop, or replay in real time."),
     "rejected": Remedy("the service accepts every message", "Send the SDK's own models; answer a tool call with the id of that call."),
     "plays_on": Remedy(
-        "the app drops the rest of the reply at an interruption",
-        "At an interruption, drop the rest of the reply and empty byte_strs.",
+        "the app drops the rest of the reply on an interruption",
+        "On an interruption, drop the rest of the reply and empty byte_strs.",
     ),
     "wrong_truncation": Remedy(
         "audio_end_ms is what the user has heard of the item",
@@ -158,7 +158,7 @@ DEVIATION_REMEDIES: Mapping[str, Remedy] = {
         "Look at what handled the message before it: it may raise, return early or branch elsewhere.",
         may_be_meant=True,
     ),
-    "unexpected": Remedy("nothing is sent there", "Look at the code that sends it, and at its condition.", may_be_meant=True),
+    "unexpected": Remedy("nothing is sent at this point", "Look at the code that sends it, and at its condition.", may_be_meant=True),
     "different": Remedy("the message as before", "Look at where the value comes from.", may_be_meant=True),
     "out_of_order": Remedy("the order as before", "Look for a task or a wait that one of the two now goes through.", may_be_meant=True),
     "late": Remedy("the message within its time limit", "Look for a wait, or for work on the event loop, before it is sent."),

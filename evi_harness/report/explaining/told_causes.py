@@ -288,7 +288,7 @@ def _of_the_rest(value: Mapping[str, Json], read: _Reader, place: str) -> Iterat
     if value.get("incomplete") is True:
         missing = read.texts(read.mapping(value, "recorded", place), "missing", f"{place}recorded.")
         to_try = "Record it again, repair it, or allow incomplete recordings."
-        yield ToldCause("recording", "incomplete", "; ".join(missing) or "it is incomplete", "a whole recording", to_try)
+        yield ToldCause("recording", "incomplete", "; ".join(missing) or "it is incomplete", "a complete recording", to_try)
     if value.get("twice") is not None:
         twice = read.mapping(value, "twice", place)
         if twice.get("identical") is not True:
@@ -415,7 +415,7 @@ def _in_file(one: Mapping[str, Json], read: _Reader, at: str) -> str:
 
 
 _REPAIR = "evi-harness repair FOLDER -o OUT recovers what can be recovered."
-_LOST = "It is not in the new session. If it matters, record the session again."
+_LOST = "The new session does not have it. If you need it, record the session again."
 _COMPARISON = "evi-harness compare prints what differs; explain reads reports of replay, ab, latency with a gate, check and repair."
 _LIVE = "Listen to the new session, and look at its end; docs/how-to/live.md of evi-harness says what is a fault."
 _EACH = "each"

@@ -138,7 +138,7 @@ def test_a_small_and_a_large_command(printed):
     """devices has no options; replay has more than anyone reads at once."""
     assert printed("devices", "-h") == printed("devices", "--help")
     short = printed("replay", "-h")
-    assert "--handler SPEC" in short
+    assert "--handler FILE.py:NAME" in short
     assert "--thread-wait" not in short
     assert "--thread-wait SECONDS" in printed("replay", "--help")
 
