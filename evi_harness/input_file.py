@@ -25,7 +25,7 @@ _BLOCK_BYTES = 1 << 20
 # What a file is that is no regular one, and what to do about it.
 _KINDS: Tuple[Tuple[int, str, str], ...] = (
     (stat.S_IFDIR, "a folder", "Name a file."),
-    (stat.S_IFIFO, "a pipe", "Write what comes out of it to a file, and name that."),
+    (stat.S_IFIFO, "a pipe", "Write its output to a file, and name that."),
     (stat.S_IFCHR, "a device", "Copy what you need from it to a file, and give that."),
     (stat.S_IFBLK, "a device", "Copy what you need from it to a file, and give that."),
     (stat.S_IFSOCK, "a socket", "Name a file."),

@@ -50,7 +50,7 @@ MISTAKES = {
         *(f"{one.format('typed')} --no-such" for one in OF_SESSIONS),
         *("check", "replay", "latency", "show", "play", "report", "compare typed", "export", "repair", "explain", "import har"),
     ),
-    "a value that an option cannot have, such as a threshold that cannot be read": (
+    "an invalid value, such as a threshold that cannot be parsed": (
         *(
             f"{REPLAY} {one}"
             for one in ("--gate x", "--gate handle:max<x", "--speed x", "--from zz", "--seed x", "--ignore [", "--repeat 0")
@@ -60,15 +60,15 @@ MISTAKES = {
         *("latency typed --detector x", "latency typed --gate x", "ab --a x --b y --metric x", "ab --a x --b y --runs 0"),
         *("record --mic typed/session.json --base-url http://127.0.0.1:1",),
     ),
-    "options that exclude each other, or need another one": (
+    "options that cannot be combined, or that need another one": (
         *(
             f"{REPLAY} {one}"
             for one in ("--dry-run", "--yes", "--base-url http://127.0.0.1:1", "-x", "--last-failed", "--executor dask://x:1")
         ),
         *("replay typed weather --live", "replay typed --handler x.py:y -- true", "ab --a x", "latency typed --json - --csv -"),
     ),
-    "a file or a folder that is named is not there": tuple(one.format("gone") for one in ("check {}", *OF_SESSIONS, *OF_FILES)),
-    "a file to be written is in a folder that is not there, or is a folder": (
+    "a file or folder that does not exist": tuple(one.format("gone") for one in ("check {}", *OF_SESSIONS, *OF_FILES)),
+    "an output file that is a folder, or whose folder does not exist": (
         *(f"{REPLAY} {flag} gone/x.html" for flag in ("--json", "--junit", "--summary", "--html", "--save-baseline")),
         *(f"{REPLAY} {flag} empty" for flag in ("--json", "--junit", "--summary")),
         *(f"{one} --json gone/x" for one in ("check typed", "show typed", "latency typed", "compare typed typed")),
@@ -89,12 +89,14 @@ MISTAKES = {
         for what in ("typed", "typed weather")
         for gate in ("--gate handle:max<9", "--save-baseline b.json")
     ),
-    "what is named is not a session": tuple(one.format(what) for one in OF_SESSIONS for what in ("empty", "app.py") if "report" not in one),
-    "what is named cannot be read as what it should be: a report, a capture, a script, a baseline": tuple(
+    "a file or folder that is not a session": tuple(
+        one.format(what) for one in OF_SESSIONS for what in ("empty", "app.py") if "report" not in one
+    ),
+    "a file that is not what it should be: a report, a capture, a script, a baseline": tuple(
         one.format(what) for one in OF_FILES for what in ("broken.json", "empty")
     ),
     "a session that cannot be read": tuple(one.format("damaged") for one in OF_SESSIONS),
-    "the handler's file is not there, cannot be imported, or has no such name": tuple(
+    "the handler's file does not exist, cannot be imported, or does not define the name": tuple(
         f"replay {what} --no-child --handler {spec}"
         for what, spec in (
             *(("typed", one) for one in ("gone.py:App", "raises.py:App", "app.py:Gone", "no_such_package.app:App")),

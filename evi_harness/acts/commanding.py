@@ -118,4 +118,4 @@ def check_command(asked: ReplayOptions, n_starts: int = 1) -> None:
         hint = Words("Leave out ", Parameter("first"), " and ", Parameter("last"), ", or replay one session.")
         raise UsageError("sessions that belong together are replayed whole", hint=hint)
     if asked.arguments:
-        raise UsageError("arguments of a handler do not reach a command", hint="Give them after the command.")
+        raise UsageError("a command does not get handler arguments", hint="Give them after the command.")

@@ -49,8 +49,8 @@ _WEBSOCKETS = (((0, 13, 7), (12, 0), None), ((0, 8, 5), (13, 1), (14,)))
 # Frames a second in which EVI answers.
 _EVI_RATES = (24_000, 48_000)
 _RESAMPLING: Mapping[str, str] = {
-    "Debian/Ubuntu": "make a speaker of PulseAudio or PipeWire the default one: they resample",
-    "macOS": "make another speaker the default one",
+    "Debian/Ubuntu": "make a PulseAudio or PipeWire speaker the default: they resample",
+    "macOS": "choose another default speaker",
 }
 
 # What one may want to do with this machine.

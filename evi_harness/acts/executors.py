@@ -24,13 +24,13 @@ from evi_harness.settings.sink import keep_streams_discreet
 __all__ = ["default_jobs", "lent_executor", "local_processes"]
 
 _DASK_WAIT_S = 5
-_FORMS = "Give dask://HOST:PORT, the address of a Dask scheduler, or tls://HOST:PORT where it is reached over TLS."
+_FORMS = "Give dask://HOST:PORT, the address of a Dask scheduler, or tls://HOST:PORT if it uses TLS."
 # What Dask's configuration has for a client: the field of ``Security``, and the end of the variable that people set.
 _TLS_FILES: Mapping[str, str] = {"tls_ca_file": "CA_FILE", "tls_client_cert": "CLIENT__CERT", "tls_client_key": "CLIENT__KEY"}
 _TLS_VARIABLE = "DASK_DISTRIBUTED__COMM__TLS__"
 _TLS_WAY = (
     f"Set {_TLS_VARIABLE}CA_FILE, …CLIENT__CERT and …CLIENT__KEY, or distributed.comm.tls in a file of ~/.config/dask: PEM files "
-    "with the authority and with the certificate of this side, which it has signed."
+    "with the certificate authority, and with the certificate and the key of this machine that it has signed."
 )
 
 

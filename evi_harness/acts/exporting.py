@@ -47,7 +47,7 @@ class Exported:
     def lines(self) -> List[str]:
         """What to tell people: what was written, that it was computed, and what is missing in it."""
         length = f"{self.pcm.length_ns(self.n_bytes) / 1e9:.3f} s, {self.pcm.rate} Hz, the user left, the assistant right"
-        return [f"{self.file}: {length}", "computed from arrival times, not heard", *self.remarks]
+        return [f"{self.file}: {length}", "reconstructed from arrival times, not recorded at a speaker", *self.remarks]
 
 
 def export_wav(session: Union[str, Path, Session], file: Union[str, Path], *, overwrite: bool = False) -> Exported:

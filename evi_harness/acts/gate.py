@@ -246,7 +246,7 @@ def _is_of_an_app(baseline: Optional[Baseline]) -> bool:
 
 
 def _judges_no_app(why: str = "no handler is given") -> UsageError:
-    what = f"a gate judges your app, and {why}: the built-in handler runs, and none of your code"
+    what = f"a gate judges your app, and {why}: the built-in handler runs, so none of your code would be judged"
     way = Words("Name yours with ", Parameter("handler", "FILE.py:NAME"), "; ")
     meant = Words(Parameter("handler", BUILTIN), " judges the built-in handler, ", Parameter("handler", RECORDED), " the replay itself.")
     return UsageError(what, hint=Words(way, meant))

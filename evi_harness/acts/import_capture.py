@@ -65,7 +65,7 @@ def import_capture(file: Union[str, Path], *, out: Union[str, Path] = DEFAULT_OU
     numbers = [number for number, line in enumerate(lines, 1) if line.strip()]
     frames = [_frame(lines[number - 1], number, path, data) for number in numbers]
     if not frames:
-        raise CaptureError("it holds no message", where=str(path), hint=_FORM)
+        raise CaptureError("it has no messages", where=str(path), hint=_FORM)
     _require_messages(frames, path)
     times = synthesised_times(frames)
     wrong = implausible(frames, times)
@@ -102,7 +102,7 @@ def _frame(line: bytes, number: int, path: Path, data: bytes) -> Frame:
     except RecursionError:
         raise _refused("this line's JSON is nested too deeply", where, path) from None
     except ValueError as error:
-        what = "this line is not JSON" if isinstance(error, json.JSONDecodeError) else f"this line's JSON is not read: {error}"
+        what = "this line is not JSON" if isinstance(error, json.JSONDecodeError) else f"this line's JSON cannot be read: {error}"
         raise _refused(what, where, path, form_of_whole(_whole(data))) from None
     if not isinstance(value, dict) or not isinstance(value.get("type"), str):
         form = form_of_row(value) or form_of_whole(_whole(data))

@@ -84,7 +84,7 @@ class Admission:
         try:
             asked = [hosts[0], *([urlsplit(target).netloc] if "://" in target.partition("?")[0] else [])]
         except ValueError:
-            return Refuse(400, "evi-harness: the request asks for what is not an address\n")
+            return Refuse(400, "evi-harness: the request's target is not a valid address\n")
         if not all(self._is_host(host) for host in asked):
             return FOREIGN_HOST
         if not all(self._is_origin(origin) for origin in headers.get("origin", [])):

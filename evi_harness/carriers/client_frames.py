@@ -149,13 +149,13 @@ class ClientFrames:
         if first & _RESERVED:
             return "a frame has reserved bits set"
         if opcode not in _KNOWN:
-            return f"a frame has the opcode {opcode}, which means nothing"
+            return f"a frame has the unknown opcode {opcode}"
         if opcode & _CONTROL:
             if not first & _FIN:
                 return "a control frame is fragmented"
             return "a control frame is too long" if second & ~_MASKED > _MAX_CONTROL_BYTES else None
         if (opcode == _CONTINUATION) is not self._is_within:
-            return "a message begins within another" if self._is_within else "a frame continues no message"
+            return "a message begins within another" if self._is_within else "a continuation frame has no message to continue"
         return None
 
     def _begin(self, data: bytes, at: int) -> int:

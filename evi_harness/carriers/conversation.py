@@ -211,7 +211,7 @@ class Conversation:
             self._transport.close()
             return
         if code in _NEVER_SENT:
-            why = f"the app closed with {code}, which no close frame may hold"
+            why = f"the app closed with {code}, a code that a close frame must not have"
             self._over("service", PROTOCOL_ERROR, why)
             code = PROTOCOL_ERROR
         else:

@@ -239,7 +239,7 @@ class Door(asyncio.Protocol):
         ends = self._head.find(_END, searched)
         if ends < 0:
             if _BEGINNING.match(self._head) is None:
-                self._answer(400, "this is not a request of HTTP/1.1")
+                self._answer(400, "this is not an HTTP/1.1 request")
             elif len(self._head) > MAX_HEAD_BYTES:
                 self._answer(431, "the request is too large")
             return
@@ -250,7 +250,7 @@ class Door(asyncio.Protocol):
         lines = head.lstrip(b"\r\n").split(b"\r\n")
         headers = _headers(lines)
         if headers is None:
-            self._answer(400, "this is not a request of HTTP/1.1")
+            self._answer(400, "this is not an HTTP/1.1 request")
         elif len(lines) - 1 > MAX_HEADERS:
             self._answer(431, f"the request has more than {MAX_HEADERS} headers")
         else:

@@ -120,7 +120,7 @@ class HttpConnection(web.RequestHandler):
             self._on_error(f"{what}{kind} (answered with {status})")
         if request.writer.output_size > 0:
             # As in aiohttp: half an answer is out, and no other can follow.
-            raise ConnectionError("half an answer is sent")
+            raise ConnectionError("only half of an answer was sent")
         answer = web.Response(status=status, text=f"evi-harness: {what}\n")
         answer.force_close()
         return answer

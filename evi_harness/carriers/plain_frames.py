@@ -127,12 +127,12 @@ class ClientMessages:
         if first & _RESERVED:
             raise ClientsFault(_PROTOCOL_ERROR, "a frame has reserved bits set")
         if opcode not in _KNOWN:
-            raise ClientsFault(_PROTOCOL_ERROR, f"a frame has the opcode {opcode}, which means nothing")
+            raise ClientsFault(_PROTOCOL_ERROR, f"a frame has the unknown opcode {opcode}")
         if opcode & _CONTROL:
             if not first & _FIN or size > _MAX_CONTROL_BYTES:
                 raise ClientsFault(_PROTOCOL_ERROR, "a control frame is fragmented or too long")
         elif (opcode == CONTINUATION) is (self._opcode is None):
-            fault = "a frame continues no message" if self._opcode is None else "a message begins within another"
+            fault = "a continuation frame has no message to continue" if self._opcode is None else "a message begins within another"
             raise ClientsFault(_PROTOCOL_ERROR, fault)
 
 

@@ -398,7 +398,7 @@ class _Conversation:
             return
         code = struct.unpack_from("!H", payload)[0] if len(payload) >= 2 else None
         if code in _NEVER_SENT:
-            self._over("service", PROTOCOL_ERROR, f"the app closed with {code}, which no close frame may hold")
+            self._over("service", PROTOCOL_ERROR, f"the app closed with {code}, a code that a close frame must not have")
             code = PROTOCOL_ERROR
         else:
             self._over("app", code, payload[2:].decode(errors="replace"))

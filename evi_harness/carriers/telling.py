@@ -48,7 +48,7 @@ class Aside:
             self._n_lost += 1
             return
         if self._n_lost:
-            line, self._n_lost = f"({self._n_lost} lines are left out here, since nobody read them)\n{line}", 0
+            line, self._n_lost = f"({self._n_lost} lines were dropped here, because nothing read this output)\n{line}", 0
         self._lines.put(line)
 
     def __enter__(self) -> Aside:
@@ -102,4 +102,4 @@ class OnceAMinute:
         if told is None and len(self._told) >= MAX_KINDS:
             return
         self._told[kind] = (now_ns, 0)
-        self._tell(line if told is None or not told[1] else f"{line} ({told[1]} more since it was last said)")
+        self._tell(line if told is None or not told[1] else f"{line} ({told[1]} more like this since)")

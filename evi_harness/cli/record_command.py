@@ -201,7 +201,7 @@ def _record_app(
         if param.name in _OF_OUR_OWN_APP and given(param.name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"{param.opts[0]} cannot be combined with a COMMAND: {_OF_OUR_OWN_APP[param.name]}")
     if simulate and base_url is not None:
-        raise click.UsageError("--simulate and --base-url exclude each other")
+        raise click.UsageError("--simulate and --base-url cannot be combined")
     if script is not None and not simulate:
         raise click.UsageError("--script needs --simulate")
     from evi_harness.acts.serve.proxying import ProxyOptions

@@ -591,7 +591,7 @@ def _many(folders: List[Path], asked: ReplayOptions, by: Command, ctx: click.Con
         from evi_harness.settings.last_failed import failed_last, remember
 
     if ctx.params["quiet"] and ctx.params["verbose"]:
-        raise click.UsageError("-q and -v exclude each other", ctx)
+        raise click.UsageError("-q and -v cannot be combined", ctx)
     if ctx.params["last_failed"]:
         failed = failed_last(folders)
         # Never a run of nothing, which would pass.

@@ -177,7 +177,7 @@ def command(
     if (ignore or strict) and simulate:
         raise click.UsageError("--ignore and --strict need SESSION: the simulator has nothing to compare with")
     if script is not None and parrot:
-        raise click.UsageError("--script and --parrot exclude each other")
+        raise click.UsageError("--script and --parrot cannot be combined")
     from evi_harness.acts.serve.serving import ServeOptions, admission, limited, serve
     from evi_harness.settings.interrupts import Interrupts
 

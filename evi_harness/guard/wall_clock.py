@@ -46,7 +46,7 @@ class WallClock:
         time_machine = _time_machine()
         if not _TAKEN.acquire(blocking=False):
             raise EviHarnessError(
-                "the wall clock of this process follows another session",
+                "this process already uses the wall clock of another session",
                 hint="Run one replay after the other, or each in its own process.",
             )
         # Whole seconds alone survive its floats; the rest is a shift.

@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 # Of the session.
-SYNTHESISED = "its times are estimates, not measurements: the source had none"
+SYNTHESISED = "its times are made up, not measured: the source had none"
 TAKEN = "its times are when the app read each message; when they arrived is unknown"
 PLAYED = "a replay repeats the times of its recording: measure the recording, or a replay with --live"
 SENT_UNKNOWN = "the app's own messages were not recorded"

@@ -102,18 +102,18 @@ def event_rows(rows: Sequence[LogRow]) -> List[EventRow]:
     _refuse_others(rows)
     found = [_event(row) for row in rows]
     if not any(one.message is not None for one in found):
-        raise NotEvents("no event is in it")
+        raise NotEvents("it has no events")
     n_timed = sum(one.at_ns is not None for one in found)
     if 0 < n_timed < len(found):
         place = next(one.place for one in found if one.at_ns is None)
-        raise NotEvents("this row has no time, and others have one", place)
+        raise NotEvents("this row has no time, although others have one", place)
     return found
 
 
 def _event(row: LogRow) -> EventRow:
     value = row.value
     if not isinstance(value, dict):
-        raise NotEvents(f"a row is {_shown(value)}, and no object", row.place)
+        raise NotEvents(f"a row is {_shown(value)}, not an object", row.place)
     closing = _close(value)
     at_ns = _time_ns(value, row.place)
     if closing is not None:
@@ -121,7 +121,7 @@ def _event(row: LogRow) -> EventRow:
     message, text = _message(value, row)
     name = message.get("type")
     if not isinstance(name, str) or not is_known(name):
-        raise NotEvents(f"a row has {_named(name)}, which is no event of the Realtime protocol", row.place)
+        raise NotEvents(f"a row has {_named(name)}, which is not an event of the Realtime protocol", row.place)
     by_type = canonical(name) in CLIENT
     said = None if message is value else _direction(value)
     if said is not None and said is not by_type and (canonical(name) in CLIENT or canonical(name) in SERVER):
@@ -136,7 +136,7 @@ def _written(message: Mapping[str, Any], place: str) -> bytes:
     try:
         return json.dumps(message, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
     except (TypeError, ValueError):
-        raise NotEvents("a value in it is none that JSON has", place) from None
+        raise NotEvents("it has a value that JSON does not allow", place) from None
 
 
 def _message(value: Mapping[str, Any], row: LogRow) -> Tuple[Mapping[str, Any], Optional[bytes]]:
@@ -181,7 +181,7 @@ def _time_ns(value: Mapping[str, Any], place: str) -> Optional[int]:
             continue
         found = _instant_ns(given, unit)
         if found is None:
-            raise NotEvents(f"its {name} is {_shown(given)}, which is no time", place)
+            raise NotEvents(f"its {name} is {_shown(given)}, which is not a time", place)
         return found
     return None
 
@@ -219,9 +219,9 @@ def _refuse_others(rows: Sequence[LogRow]) -> None:
         candidates = [value, *(value[name] for name in _WRAPS if isinstance(value.get(name), dict))]
         for one in candidates:
             if one.get("type") in ("session.start", "session.started"):
-                raise NotEvents("it is a log of GPT-Live, which is another protocol than Realtime", row.place)
+                raise NotEvents("it is a log of GPT-Live, a different protocol from Realtime", row.place)
             if any(name in one for name in ("setupComplete", "serverContent", "realtimeInput", "bidiGenerateContentSetup")):
-                raise NotEvents("it is a log of Gemini Live, which is another protocol than Realtime", row.place)
+                raise NotEvents("it is a log of Gemini Live, a different protocol from Realtime", row.place)
 
 
 def _named(name: Any) -> str:

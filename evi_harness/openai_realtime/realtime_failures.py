@@ -27,7 +27,7 @@ _MEANINGS: Mapping[str, str] = {
     "1000": "The connection ended as agreed.",
     "1001": "The service went away, as when a session has lasted as long as one may. The openai SDK ends its loop as if all were well.",
     "1008": "The service says that the app broke a rule.",
-    "1011": "The service met an error of its own.",
+    "1011": "The service had an internal error.",
     "401": "The service does not take the API key.",
     "403": "The service does not allow this.",
     "404": "There is no such address or model.",

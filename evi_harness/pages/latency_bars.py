@@ -201,11 +201,11 @@ class _Replayed:
         parts += [_Part("tool.app", "the app answers a tool call", APP, app_ns)] if app_ns else []
         entered_ns, heard_ns = self._entered_ns.get(turn.first_audio), self._heard_ns.get(turn.first_audio)
         if entered_ns is not None and entered_ns > due_ns_:
-            parts.append(_Part("queue", "until the app takes it", APP, entered_ns - due_ns_))
+            parts.append(_Part("queue", "until the app reads it", APP, entered_ns - due_ns_))
         taken_ns = due_ns_ if entered_ns is None else max(entered_ns, due_ns_)
         if heard_ns is not None and heard_ns > taken_ns:
             parts.append(_Part("to_speaker", "until it is heard", APP, heard_ns - taken_ns))
-        why = "the first audio was never heard: the bar ends when the app took it" if heard_ns is None else None
+        why = "the first audio was never heard: the bar ends when the app read it" if heard_ns is None else None
         return _Bar(begin_ns, [part for part in parts if part.ns >= 0], why)
 
     def _due(self, seq: int) -> int:

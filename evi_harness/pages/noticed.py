@@ -141,7 +141,7 @@ class _Facts:
             often = "once" if len(gaps) == 1 else f"{len(gaps)} times"
             told.append(f"The speaker falls silent {often} within the reply, for {_seconds(sum(one['length_ms'] for one in gaps))} in all.")
         if not told and problem["until_ms"] is not None and problem["kind"] in ("blocked", "maybe_blocked"):
-            told.append(f"For {_seconds(problem['until_ms'] - problem['at_ms'])} the app reacts to nothing.")
+            told.append(f"For {_seconds(problem['until_ms'] - problem['at_ms'])} the app does not react to anything.")
         return " ".join(told) or None
 
     def _turn_at(self, at_ms: Optional[float]) -> Optional[Mapping[str, Any]]:

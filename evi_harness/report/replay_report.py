@@ -90,7 +90,7 @@ _TWO_DIFFER = "two runs differ"
 # What every verdict on what was not replayed to an app ends with.
 WITH_BUILT_IN = ", with the built-in handler"
 # What the times of a recording are, where they are neither measured nor made up.
-_TIMES: Mapping[str, str] = {"taken": "received messages have the times at which the app took them"}
+_TIMES: Mapping[str, str] = {"taken": "received messages have the times at which the app read them"}
 _NOTHING_COMPARED = "the sent messages are unknown and not compared"
 # Earlier than this nobody calls a message late: it is the machine's, and hardly anybody hears it.
 _NOTED_LATE_NS = 1_000_000

@@ -114,7 +114,7 @@ def _versions(software: Json) -> str:
     return ", ".join(f"{name} {version}" for name, version in software.items()) or "versions unknown"
 
 
-_TIMES: Mapping[Times, str] = {"measured": "measured", "synthesised": "made up, not measured", "taken": "when the app took each message"}
+_TIMES: Mapping[Times, str] = {"measured": "measured", "synthesised": "made up, not measured", "taken": "when the app read each message"}
 
 
 def _recorded(session: Session) -> str:

@@ -140,7 +140,7 @@ class Plain:
 
     def microphone_trouble(self) -> Optional[str]:
         """There is none."""
-        return "an app that uses no SDK has no microphone of an SDK's"
+        return "an app without an SDK has no SDK microphone"
 
     def microphone_settings(self, pcm: Pcm) -> Dict[str, Any]:  # noqa: ARG002 - the signature is Adapter's
         """Nothing."""

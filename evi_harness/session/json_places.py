@@ -106,11 +106,11 @@ def string_value(text: bytes, start: int, stop: int) -> str:
     """Decode the string literal that stands at a place, its quotes included.
 
     Raises:
-        ValueError: There is no string literal.
+        ValueError: There is a string is expected.
     """
     value = json.loads(text[start:stop].decode())
     if not isinstance(value, str):
-        raise ValueError("no string literal")
+        raise ValueError("a string is expected")
     return value
 
 
@@ -138,11 +138,11 @@ def _scan(text: bytes) -> Iterator[Tuple[int, bytes, int, int]]:
                 yield len(around), name, start, stop
             if not around:
                 if not _END.match(text, stop):
-                    raise ValueError(f"there is something after the value, at byte {stop}")
+                    raise ValueError(f"more text follows the value, at byte {stop}")
                 return
             after = _AFTER.match(text, stop)
             if after is None:
-                raise ValueError(f"no comma and no bracket at byte {stop}")
+                raise ValueError(f"a comma or a closing bracket is missing at byte {stop}")
             if after[1] == b",":
                 break
             closer, name, start = around.pop()
@@ -156,7 +156,7 @@ def _value(text: bytes, at: int) -> Tuple[int, int, bytes]:
     """The value that begins at a place: start, stop, and the bracket if it is one that opens (stop is then behind the bracket)."""
     found = _VALUE.match(text, at)
     if found is None:
-        raise ValueError(f"no value at byte {at}")
+        raise ValueError(f"a value is missing at byte {at}")
     kind = found.lastgroup
     assert kind is not None
     start = found.start(kind)
@@ -169,11 +169,11 @@ def _name(text: bytes, at: int) -> Tuple[bytes, int]:
     """The raw name that begins at a place, and the offset behind its colon."""
     quote = _NAME.match(text, at)
     if quote is None:
-        raise ValueError(f"no name at byte {at}")
+        raise ValueError(f"a name is missing at byte {at}")
     stop = _string_stop(text, quote.end())
     colon = _COLON.match(text, stop)
     if colon is None:
-        raise ValueError(f"no colon at byte {stop}")
+        raise ValueError(f"a colon is missing at byte {stop}")
     return text[quote.end() : stop - 1], colon.end()
 
 
@@ -185,7 +185,7 @@ def _string_stop(text: bytes, at: int) -> int:
         if text[stop : stop + 1] == b'"':
             return stop + 1
         if stop == at:
-            raise ValueError(f"no end of a string, or no strict JSON in it, at byte {at}")
+            raise ValueError(f"a string does not end, or is not strict JSON, at byte {at}")
         at = stop
 
 

@@ -29,7 +29,7 @@ def epoch_ns(wall: str) -> int:
     """
     at = datetime.fromisoformat(wall.replace("Z", "+00:00"))
     if at.tzinfo is None:
-        raise ValueError(f"{wall!r} is of no time zone")
+        raise ValueError(f"{wall!r} has no time zone")
     since = at - datetime(1970, 1, 1, tzinfo=timezone.utc)
     return (since.days * 86_400 + since.seconds) * _SECOND_NS + since.microseconds * 1000
 
@@ -62,7 +62,7 @@ def expected_problem(at_ns: int, recorded_ns: int) -> Optional[str]:
     """
     if at_ns <= recorded_ns + LONGEST_SILENCE_NS:
         return None
-    return f"its time is {at_ns / 1e9:.3f} s, more than a week behind the end of the session, at {recorded_ns / 1e9:.3f} s"
+    return f"its time is {at_ns / 1e9:.3f} s, more than a week after the end of the session, at {recorded_ns / 1e9:.3f} s"
 
 
 class PlausibleTimes:
@@ -96,4 +96,4 @@ class PlausibleTimes:
     def _told(self, at_ns: int) -> str:
         if self._end_ns is not None:
             return f"its time is {at_ns / 1e9:.3f} s, and the session ended at {(self._end_ns - BEHIND_THE_END_NS) / 1e9:.3f} s"
-        return f"its time is {at_ns / 1e9:.3f} s, more than a week after all that was before it, and nothing shows that so much time passed"
+        return f"its time is {at_ns / 1e9:.3f} s, more than a week after everything before it, and nothing shows that so much time passed"

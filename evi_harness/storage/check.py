@@ -194,7 +194,7 @@ class _Checking:
             self._say("incomplete", HEADER_FILE, None, f"the session is not complete: {why}.")
         before = header_file.encode(header)
         if header_file.encode(header_file.redacted(header, self._redactor)) != before:
-            self._say("secret", HEADER_FILE, None, "this looks like a secret.", "Replace it by [redacted], and revoke it.")
+            self._say("secret", HEADER_FILE, None, "this looks like a secret.", "Replace it with [redacted], and revoke it.")
 
     def _check_header_digest(self) -> None:
         try:
@@ -271,7 +271,7 @@ class _Checking:
             self.problems.extend(self._too_early)
             self._too_early = []
         if over_ns < before_ns:
-            what = f"it was over at {over_ns} ns, before the line before it began at {before_ns} ns."
+            what = f"it ended at {over_ns} ns, before the previous line began, at {before_ns} ns."
             (self._too_early if is_untaken else self.problems).append(Problem(EVENTS_FILE, number, what, kind="time_goes_back"))
 
     def _check_end(self) -> None:
@@ -317,7 +317,7 @@ class _Checking:
 
     def _say_secret(self, number: int, what: str, file: str = EVENTS_FILE) -> None:
         told = f"this looks like a secret: {what}."
-        self._say("secret", file, number, told, "Replace it by [redacted], and revoke it.", about=f"{file} {what}")
+        self._say("secret", file, number, told, "Replace it with [redacted], and revoke it.", about=f"{file} {what}")
 
     def _check_expectation(self) -> None:
         try:

@@ -147,7 +147,7 @@ def digest_problem(text: bytes) -> Optional[str]:
     members = msgspec.json.decode(text, type=Dict[str, Any])
     digest = members.get("header_digest")
     if digest is None:
-        return "its digest is misspelt" if _has_misspelt_digest(members) else None
+        return "its digest is malformed" if _has_misspelt_digest(members) else None
     # What a digest is of can hold everything but that digest.
     rest = text.replace(str(digest).encode(), b"", 1)
     return None if hashlib.sha256(rest).hexdigest() == digest else "its digest differs"

@@ -458,7 +458,7 @@ def _begun(header: Header) -> Header:
 def _make_folder(folder: Path, header: bytes) -> Tuple[HeldFolder, AppendFile]:
     """Make a folder with a header and no events, at once; give it back, held, with its open file of events."""
     if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
-        raise FileExistsError(errno.EEXIST, "there is something already")
+        raise FileExistsError(errno.EEXIST, "something is already there")
     # What is new in them is on the disk only once they are synced themselves.
     parents = [folder.parent, *(parent.parent for parent in folder.parents if not parent.exists())]
     folder.parent.mkdir(parents=True, exist_ok=True)

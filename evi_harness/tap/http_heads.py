@@ -157,7 +157,7 @@ class RequestStream:
         head, end, rest = data.partition(_END)
         if not end:
             if _BEGINNING.match(data) is None:
-                raise _Bad(BadRequest(400, "this is not a request of HTTP/1.1"))
+                raise _Bad(BadRequest(400, "this is not an HTTP/1.1 request"))
             if len(data) > MAX_HEAD_BYTES:
                 raise _Bad(BadRequest(431, "the request is too large"))
             self._held = data
@@ -168,7 +168,7 @@ class RequestStream:
             raise _Bad(BadRequest(431, f"the request has more than {MAX_HEADERS} headers"))
         first, matches = _REQUEST.fullmatch(lines[0]), [_HEADER.fullmatch(line) for line in lines[1:]]
         if first is None or None in matches:
-            raise _Bad(BadRequest(400, "this is not a request of HTTP/1.1"))
+            raise _Bad(BadRequest(400, "this is not an HTTP/1.1 request"))
         pairs = tuple((match[1].decode(), match[3].decode("latin-1").strip(" \t")) for match in matches if match is not None)
         headers = _by_name(pairs)
         is_socket = "websocket" in [value.lower() for value in headers.get("upgrade", [])]

@@ -292,7 +292,7 @@ class WireMessages:
         if first & _RESERVED and not (first & _RESERVED == _COMPRESSED and starts and self._inflater is not None):
             return "a frame has reserved bits set that were not negotiated"
         if opcode not in _KNOWN:
-            return f"a frame has the opcode {opcode}, which means nothing"
+            return f"a frame has the unknown opcode {opcode}"
         if opcode >= _CONTROL:
             if not first & _FIN:
                 return "a control frame is fragmented"
@@ -301,7 +301,7 @@ class WireMessages:
             return "a frame follows the close frame"
         if starts and self._opcode:
             return "a message begins within another"
-        return "a frame continues no message" if not starts and not self._opcode else None
+        return "a continuation frame has no message to continue" if not starts and not self._opcode else None
 
     def _finish(self, found: List[WireItem]) -> None:
         """Take a message that is there."""

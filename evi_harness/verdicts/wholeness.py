@@ -59,7 +59,7 @@ def way_out(place: Optional[Union[str, Path]]) -> str:
         place: Its folder, None where it is in memory alone.
     """
     more = "" if place is None else f"evi-harness check {place} shows more. "
-    return f"{more}--allow-incomplete takes the recording as it is (allow_incomplete=True in Python, --evi-allow-incomplete in pytest)."
+    return f"{more}--allow-incomplete accepts the recording as it is (allow_incomplete=True in Python, --evi-allow-incomplete in pytest)."
 
 
 def _refusal(*broken: Session) -> IncompleteRecording:

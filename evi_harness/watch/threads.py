@@ -178,8 +178,8 @@ class AppThreads:
 
     def _leaked(self, left: List[Tuple[threading.Thread, _Birth]]) -> None:
         thread, birth = left[0]
-        who, it = (f"the thread {thread.name}", "it does") if len(left) == 1 else (f"{len(left)} threads", "they do")
-        what = f"{who}, {birth.told}, still ran at the end, and the process does not end before {it}"
+        who, it = (f"the thread {thread.name}", "it") if len(left) == 1 else (f"{len(left)} threads", "them")
+        what = f"{who}, {birth.told}, still ran at the end, and the process waits for {it} before it exits"
         frame = _frame(thread)
         detail = [*(f"is at {place}" for place in places_of(frame, 1)), *birth.places[1:]]
         places = [*told_places(birth.stack, self._redact), *told_places(frame_stack(frame), self._redact, or_library=False)]

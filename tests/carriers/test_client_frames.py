@@ -36,7 +36,7 @@ FAULTS = [
     (frame(11, b""), "opcode 11,"),
     (frame(9, b"x", fin=False), "is fragmented"),
     (frame(8, b"x" * 126), "is too long"),
-    (frame(0, b"x"), "continues no message"),
+    (frame(0, b"x"), "no message to"),
     (frame(1, b"", fin=False) + frame(1, b"x"), "begins within another"),
 ]
 

@@ -168,7 +168,7 @@ def test_the_conversation_is_held_again(run, tmp_path, monkeypatch):
         (["weather", "--executor", "dask://127.0.0.1:1"], 2, "--executor needs several sessions"),
         (["weather", "-x"], 2, "--exitfirst needs several sessions"),
         (["weather", "--last-failed"], 2, "--last-failed needs several sessions"),
-        (["weather", "typed", "-q", "-v"], 2, "-q and -v exclude each other"),
+        (["weather", "typed", "-q", "-v"], 2, "-q and -v cannot"),
         (["weather", "typed", "--live"], 2, "--live .*one session"),
         (["weather", "typed", "--executor", "nonsense"], 2, "'nonsense' is not"),
         (["weather", "--speed", "fast"], 2, "--speed"),

@@ -90,7 +90,7 @@ CASES = {
     ),
     "a misspelt digest": (
         edit("session.json", b'"header_digest"', b'"header_digesu"'),
-        [("session.json", None, "digest_differs", "misspelt")],
+        [("session.json", None, "digest_differs", "malformed")],
     ),
     "a wrong count": (header(counts={"sent": 9}), [("session.json", None, "counts_differ", "9 sent.*1 opened.*2.*3 sent")]),
     "a dropped count is none of ours": (header(counts={"opened": 1, "sent": 3, "received": 2, "dropped": 4}), []),

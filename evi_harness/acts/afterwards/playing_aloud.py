@@ -136,7 +136,7 @@ def _sides(session: Session, folder: Optional[Path], side: str) -> Tuple[Tuple[S
     if side in (HEARD, BOTH):
         heard = None if folder is None else heard_side(folder if folder.is_dir() else folder.parent, session)
         found.append(would_play(session, dialect, speed) if heard is None else heard)
-        remark = " (computed from arrival times)" if heard is None else ""
+        remark = " (reconstructed from arrival times)" if heard is None else ""
     if all(one.rate is None for one in found):
         raise EviHarnessError(
             "this session has no audio that can be played",

@@ -152,14 +152,14 @@ def _list_in(value: Json) -> Json:
 def _listed(value: Json) -> List[LogRow]:
     rows = _list_in(value)
     if not rows:
-        raise NotEvents("it holds no list of events")
+        raise NotEvents("it has no list of events")
     return [LogRow(one, f"row {number}") for number, one in enumerate(rows, 1)]
 
 
 def _events(rows: Sequence[EventRow]) -> Tuple[List[Event], List[str]]:
     times, remarks = _times(rows)
     events: List[Event] = [Opened(0, 0, Handshake(OPENAI_REALTIME.chat_paths[0]))]
-    lacks = ["the handshake: which model was asked for, and by whom", "when the app took a message, and how long its sends took"]
+    lacks = ["the handshake: which model was asked for, and by whom", "when the app read a message, and how long its sends took"]
     is_closed = rows[-1].message is None
     lacks += [] if is_closed else ["how and when the connection was closed"]
     n_anew = sum(one.message is not None and not one.is_original for one in rows)

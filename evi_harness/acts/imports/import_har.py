@@ -242,7 +242,7 @@ def _note(socket: HarSocket, spoken: Crossed, own: _Own) -> Note:
     else:
         opened = "the connection opened with its first message: the file does not say when it was requested, or its time is impossible"
     counted = ((spoken.n_control, "control frame"), (spoken.n_errors, "browser error"))
-    lacks = ["how and when the connection was closed", "when the app took a message, and how long its sends took"]
+    lacks = ["how and when the connection was closed", "when the app read a message, and how long its sends took"]
     lacks += [] if socket.headers else ["the headers of the handshake"]
     left_out = [_counted(n, what) for n, what in counted if n]
     return IMPORTED.make(1, 0, form=_FORM_NAME, lacks=lacks, assumed=[opened], left_out=left_out)

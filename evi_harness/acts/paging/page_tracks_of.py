@@ -35,7 +35,7 @@ _TOO_LONG = "the session lasts for more than four hours, too long for a page"
 
 _AS_SENT = "as it was sent"
 _BY_SPEAKER = "heard by the software speaker"
-_COMPUTED = "computed from arrival times"
+_COMPUTED = "reconstructed from arrival times"
 _DRAWN = "the audio that arrived is drawn but cannot be played here; the session folder has it"
 _NOTHING = {USER: "no audio was sent", HEARD: "nothing was heard", ARRIVED: "no audio arrived"}
 

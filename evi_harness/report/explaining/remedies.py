@@ -84,12 +84,13 @@ FINDING_REMEDIES: Mapping[str, Remedy] = {
         "Heed the error event that comes before, or look at the close code behind the loop; then connect anew, or say so.",
     ),
     "blocked": Remedy(
-        "no step of the event loop takes long",
+        "no callback or step of a task holds the event loop for long",
         "Use an asynchronous client, or move the call to asyncio.to_thread(f, …). Replacing time.sleep(…) "
         "with await asyncio.sleep(…) frees the loop, but whatever waits for the result is just as late.",
     ),
     "maybe_blocked": Remedy(
-        "no step of the event loop takes long", "Run it again with nothing else on the machine; if it stays, treat it like blocked."
+        "no callback or step of a task holds the event loop for long",
+        "Run it again with nothing else on the machine; if it stays, treat it like blocked.",
     ),
     "falls_behind": Remedy(
         "each message is handled before the next ones pile up",

@@ -61,7 +61,7 @@ def test_a_page_of_a_replay_shows_both_sides_and_what_is_wrong(replayed):
 def test_what_was_heard_is_told_from_what_was_computed(replayed):
     """A replay was heard by the software speaker; of the recording nobody noted it."""
     recorded, now = replayed[2]["sides"]
-    for side, how, is_computed in ((recorded, "computed from arrival times", True), (now, "heard by the software speaker", False)):
+    for side, how, is_computed in ((recorded, "reconstructed from arrival times", True), (now, "heard by the software speaker", False)):
         assert [track["role"] for track in side["tracks"]] == ["user", "heard", "arrived"]
         heard = side["tracks"][1]
         assert (heard["how"], heard["is_computed"]) == (how, is_computed)
