@@ -3,30 +3,29 @@
 ::
 
     EviHarnessError
-    ├── UsageError              the command line's or the call's: a value that cannot be meant
-    │   ├── SpecError           a handler SPEC that is not FILE.py:NAME or PACKAGE.MODULE:NAME
-    │   └── NotAHandler         SPEC names something that no replay can drive
+    ├── UsageError              the command line's or the call's: an invalid value
+    │   ├── SpecError           a handler that is not given as FILE.py:NAME or PACKAGE.MODULE:NAME
+    │   └── NotAHandler         the name is of something that cannot be replayed to
     ├── SessionError            the folder's
     │   ├── SessionUnreadable   not a session folder, or one that cannot be understood
     │   ├── AudioMissing        a line refers to audio that is not in the folder
     │   ├── IncompleteRecording a recording of which something is missing, or that was changed, where a verdict depends on it
     │   └── SessionUnwritable   the folder cannot be made or written
-    ├── CaptureError            the file's: it is no wire capture
-    ├── ReportError             the file's: it is no report that can be read
+    ├── CaptureError            the file's: it is not a wire capture
+    ├── ReportError             the file's: it is not a readable report
     ├── ImportRefused           likewise: no session can be made of it
     ├── ContainerError          the sender's: audio in a container that is damaged, or of a kind that is not read
     ├── ScriptError             the simulator's script cannot be understood
     ├── HandlerError            the developer's handler cannot be imported or built
     ├── CommandError            a command that is replayed does not start, has no app that reports in, or does what is not supported
-    ├── SdkError                the installed SDK's: absent, too old, or not as known
-    ├── NetworkRefused          the app's: it reaches for what a replay does not let it reach
-    ├── RedirectRefused         the service's: it leads what has a key with it to another origin
+    ├── SdkError                the installed SDK's: absent, too old, or unknown
+    ├── NetworkRefused          the app's: it tried to reach something that a replay does not allow
+    ├── RedirectRefused         the service's: it redirects a request that carries a key to another origin
     └── StuckError              ours to report: nothing moves any more
 
-Rules: an error says what, where and what to do next; facts are attributes, the sentence is in ``str()``. A parameter that it is about is a
-``Parameter``, so that the command line can call it by its flag. No secret stands
-in either. ``exit_code`` is what the command line exits with: 1 for a recording that is not whole, which is a verdict on it; 2 for a usage
-error; 3 for "could not run".
+Rules: an error says what, where and what to do next; facts are attributes, the sentence is in ``str()``. A parameter in it is a
+``Parameter``, so that the command line can use its flag. Neither contains a secret. ``exit_code`` is what the command line exits with: 1
+for an incomplete recording, which is a verdict on it; 2 for wrong usage; 3 for "could not run".
 """
 
 from __future__ import annotations

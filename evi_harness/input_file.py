@@ -1,10 +1,10 @@
 """The only way in for files that a user names: captures, scripts, baselines, handlers, audio.
 
 Only regular files are read, and none that is larger than its kind can be. A device has no end, and a pipe may never have a writer: each is
-looked at before it is opened, and opening waits for nobody. Files within a session folder have a door of their own, which follows no link.
+looked at before it is opened, and opening waits for nobody. Files within a session folder are opened elsewhere, without following links.
 
-Rules of living here: a kind of file is a row of ``INPUTS``; docs/reference/session-format.md has them all.
-Whoever reads a file says which error it is.
+Rules of living here: a kind of file is a row of ``INPUTS``; docs/reference/session-format.md has them all. The reader of a file chooses the
+error.
 """
 
 from __future__ import annotations

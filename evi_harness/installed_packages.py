@@ -1,7 +1,7 @@
 """Find the installed packages, from the current state of their folders.
 
-Rules of living here: importlib takes a folder that cannot be read for a moment, as where no more files can be opened, for an empty one,
-and remembers that. Whoever asks which packages there are asks here, where that is forgotten first.
+Rules of living here: importlib takes a folder that cannot be read for a moment, as where no more files can be opened, for an empty one, and
+remembers that. So code that needs the list of packages asks here, where that cache is cleared first.
 """
 
 from __future__ import annotations

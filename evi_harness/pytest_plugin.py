@@ -87,8 +87,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--evi-microphone",
         choices=["auto", "sdk", "off"],
         default="auto",
-        help="Where the user's audio comes from, unless a test says otherwise: auto, the SDK's microphone until the app sends its own; sdk, "
-        "always the SDK's microphone; off, only the app.",
+        help="Where the user's audio comes from, unless a test says otherwise: auto, the SDK's microphone until the app sends its own; "
+        "sdk, always the SDK's microphone; off, only the app.",
     )
     group.addoption("--evi-child", action="store_true", help="Run handlers in a child process, so that a crash is reported.")
     group.addoption("--evi-update", action="store_true", help="Accept what apps send now, in expected.jsonl beside each recording.")

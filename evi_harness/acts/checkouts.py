@@ -1,9 +1,9 @@
 """Check out revisions as temporary git worktrees, and start processes that end with this one.
 
-What is checked out is taken away again: at the end, on Ctrl+C, and on SIGTERM and SIGHUP. What a ``kill -9`` leaves behind is found, and
-taken away, by the next one in the same repository.
+Checkouts are removed at the end, on Ctrl+C, and on SIGTERM and SIGHUP. The next run in the same repository removes what a ``kill -9`` left
+behind.
 
-Rules of living here: nothing is touched but what was made here, which is told by its name, and never while who made it still runs.
+Rules of living here: only what was made here is touched; its name shows that. Nothing is touched while its maker still runs.
 """
 
 from __future__ import annotations

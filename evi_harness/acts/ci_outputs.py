@@ -1,8 +1,8 @@
 """CI outputs as an act: write files, print annotations, append to a step summary.
 
-On GitHub Actions marks and summary come by themselves: its own variables say that it is there and where the summary goes. Rules of living
-here: nothing is judged; what cannot be written is an error, since a missing report looks like a passed one. What writes is loaded where
-something is told: most runs tell nobody.
+On GitHub Actions annotations and summary are written automatically: environment variables show that a job runs there, and where its summary
+goes. An output that cannot be written is an error, since a missing report looks like a passed one. The writers are loaded only when
+something is written, which most runs do not need.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The demo as an act: a bundled conversation is spoken to the simulator, recorded, and replayed to the same app.
 
-It goes the way that a developer's own conversation goes: the SDK, its microphone and playback, a real socket, ``record``, ``replay``.
-Only the person, the sound card and EVI are not there.
+It works like a developer's own conversation: the SDK, its microphone and playback, a real socket, ``record``, ``replay``. Only the person,
+the sound card and EVI are missing.
 
-Rules of living here: nothing leaves the machine, and no key is used; whoever types the commands that it stands for gets the same.
+Rules of living here: nothing leaves the machine, and no key is used; typing the equivalent commands gives the same result.
 """
 
 from __future__ import annotations

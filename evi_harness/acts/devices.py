@@ -1,6 +1,6 @@
 """The sound devices of this machine, as sounddevice knows them.
 
-Rules of living here: sounddevice is imported when devices are asked for, and what it lacks is told with the command that brings it.
+sounddevice is imported when devices are listed; if something is missing, the error names the command that installs it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Checks of everything that a live conversation needs, with remedies.
 
 A replay, the demo and ``record --mic`` need no sound system, no key and no network: what only ``record`` with a microphone needs is checked
-all the same, and says so.
+anyway, and the check says so.
 
-Rules of living here: a check looks, and changes nothing. A key is told to be set and never shown. What a check is told by the machine comes
-in as an argument, so that each can be shown any machine.
+Rules of living here: a check only looks and changes nothing. It says whether a key is set, and never shows it. Facts about the machine are
+arguments, so that tests can pass any machine.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """The gate as an act: thresholds and a baseline read before anything runs, sessions judged after it.
 
-Rules of living here: what the command line says comes before what pyproject.toml says. A threshold that nothing measured could meet or
-miss is refused, not passed: in a replay the service is the recording, so what it took is no news. What a project sets for all its runs
-is passed over, and told, where it is about what one of them does not measure. What failed is no measure for what comes after it, and is
-not kept.
+Rules of living here: what the command line says comes before what pyproject.toml says. A threshold that nothing measured could meet or miss
+is refused, not passed: in a replay the recording plays the service, so its times are already known. A setting of the project that is about
+something not measured in this run is skipped, with a note. A failed run is not a reference for later ones, and its baseline is not kept.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Import a wire capture: server messages, one JSON text per line, become a session.
 
-Rules of living here: a line's bytes are the frame's bytes; a file that is no capture is refused with the line that shows it, before
-anything is written; what the source does not say is marked in the header, never guessed.
+Rules of living here: a line's bytes are the frame's bytes; a file that is not a capture is refused with the line that shows it, before
+anything is written; the header marks what the source does not say, and nothing is guessed.
 """
 
 from __future__ import annotations

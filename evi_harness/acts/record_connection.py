@@ -1,8 +1,8 @@
 """Recording a live connection from inside the app: ``record``, one line.
 
-Rules of living here: nothing that goes wrong with the recording reaches the app; it ends the recording and is told once. The app's thread
-does what costs microseconds; folder, header, files and git are on the recorder's thread or, at the end, on one more. Until the folder is
-complete the end of the program waits for it. A forked child has no part in its parent's recording.
+Rules of living here: nothing that goes wrong with the recording reaches the app; it ends the recording and is reported once. The app's
+thread does only work of microseconds; folder, header, files and git are on the recorder's thread or, at the end, on one more. Until the
+folder is complete the end of the program waits for it. A forked child has no part in its parent's recording.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Record a live conversation: Hume's quickstart with a recorder in it, from .env to a session folder.
 
-Rules of living here: all that can be known to be wrong is told before anything is connected. Whatever ends the conversation, what was
-recorded is completed, and told before what went wrong. Nothing that is printed holds a key.
+Rules of living here: every mistake that can be found beforehand is reported before anything is connected. However the conversation ends,
+the recording is completed, and reported before the error. No output contains a key.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Replay many times: does it pass every time?
 
-Rules of living here: every run is a replay of its own, judged alone; none is left out of the sum.
+Rules of living here: every run is a separate replay, judged alone; the total includes all of them.
 """
 
 from __future__ import annotations

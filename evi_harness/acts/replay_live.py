@@ -1,7 +1,7 @@
 """Replay live: the recorded user repeats the conversation with a real endpoint, and the two sessions are compared.
 
-Rules of living here: nothing is spent before it was agreed to; all that can be known to be wrong is told before anything is connected.
-Whatever ends the conversation, what was recorded of it is completed and told.
+Rules of living here: nothing that may cost money is sent without consent; every mistake that can be found beforehand is reported before
+anything is connected. However the conversation ends, its recording is completed and reported.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """The times at which a sound device delivers or takes its blocks: exact and without drift.
 
-Rules of living here: block k is due at a time that is computed from the start, never from the block before it. In virtual time a timer
-of the given clock runs the blocks; in real time a thread does, as a sound card's own does, whatever the app's event loop is busy with.
-A cadence that comes late runs what it missed at once, each block with the time at which it was due.
+Rules of living here: the time of block k is computed from the start, never from the block before it. In virtual time a timer of the given
+clock runs the blocks; in real time a thread does, like a sound card's, whatever the app's event loop is busy with. A late cadence runs all
+missed blocks at once, each with the time at which it was due.
 
-A cadence may be so many times as fast as its rate says. At the greatest speed a block is due as soon as the one before it was taken, but
-for a device that has nothing to deliver or to play: its next block takes its time, or time would stand still.
+A cadence may run faster than its rate by a factor. At the greatest speed a block is due as soon as the one before it was taken, except if
+the device has nothing to deliver or to play: then the next block takes its normal time, because time would not advance otherwise.
 """
 
 from __future__ import annotations

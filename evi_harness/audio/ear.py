@@ -2,9 +2,9 @@
 
 A ``session.protocols.Hearing`` made of a resampler, blocks and a speech detector.
 
-Rules of living here: a mark covers exactly the audio that was judged, on the axis on which the audio's place was given; marks leave no
-hole and never overlap; what is not judged yet has no mark. Where nothing was sent there is silence, and it is marked as such. A place
-that differs by less than ``TOLERANCE_NS`` from where the audio before it ended is that end: a microphone's jitter is no silence.
+Rules of living here: a mark covers exactly the audio that was judged, on the axis on which the audio's place was given; marks have no gaps
+and never overlap; audio that is not judged yet has no mark. Where nothing was sent there is silence, and it is marked as silence. A place
+that differs by less than ``TOLERANCE_NS`` from where the audio before it ended is taken for that end: a microphone's jitter is not silence.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Opus decoded piece by piece by libsndfile, which decodes files only.
 
-Every piece is written as a file of its own, behind the packets before it: after some packets, a decoder that begins in the middle of a
-stream gives what one gives that has heard all of it. With sixteen (320 ms of what browsers send) both differ by at most one step of 16
+Every piece is written as a separate file, after the packets before it: after some packets, a decoder that starts in the middle of a stream
+gives the same output as one that has decoded all of it. With sixteen (320 ms of what browsers send) both differ by at most one step of 16
 bits; in Opus's mode for speech at low rates, which remembers more, by up to a hundredth of full scale, which no detector minds.
 """
 

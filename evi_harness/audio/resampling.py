@@ -1,6 +1,6 @@
 """Convert linear PCM between formats: rate, channels and width.
 
-Rules of living here: one frame of output stands for the instant that its index says, so nothing is shifted; a stream holds back a few
+Rules of living here: each frame of output belongs to the instant that its index gives, so nothing is shifted; a stream holds back a few
 milliseconds until it knows what follows them, and ``finish`` gives them out. Output is 16-bit. Several channels become one by their mean.
 numpy and soxr are imported when they are needed.
 """

@@ -1,8 +1,8 @@
 """A software microphone that delivers each block when the recorded app sent it, so that an app that is the same sends the same again.
 
-A microphone on a grid of its own delivers the same samples; what the app sends then differs by a block here and there: at the end of each
-reply, since no two machines play it in quite the same time, and about each message of the app's, since no two answer as fast. Where nothing
-was sent for a while there is silence, but not just behind the last block before, nor just before the next.
+A microphone with a fixed rhythm delivers the same samples, but what the app sends then differs by a block here and there: at the end of
+each reply, since no two machines play it in quite the same time, and about each message of the app's, since no two answer as fast. Where
+nothing was sent for a while there is silence, but not just behind the last block before, nor just before the next.
 
 Rules of living here: virtual time; each sample once, in order. It waits for what the recorded app did before it sent a block, and never
 for long.

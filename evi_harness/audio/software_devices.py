@@ -1,7 +1,7 @@
 """The devices of a machine with software sound, and the settings that streams are opened with.
 
-There are two. An index or a name that neither has stands for a device of the developer's own machine: an app that says ``device=4`` gets
-the microphone where it listens and the speaker where it plays.
+There are two. Any other index or name means a device on the developer's machine: an app that says ``device=4`` gets the microphone where it
+listens and the speaker where it plays.
 
 Rules of living here: answers and errors are those of sounddevice and PortAudio, with their numbers.
 """

@@ -1,8 +1,8 @@
 """Which requests a server on a loopback port answers, depending on their origin.
 
 Any web page that the developer visits can send requests to a port of this machine. A browser says from which page a request comes
-(``Origin``), and which name the page used for this machine (``Host``): a name of the page's own that resolves to 127.0.0.1 makes the
-server part of the page's site (DNS rebinding). Programs that are no browsers send no ``Origin``, and are not asked for one.
+(``Origin``), and which name the page used for this machine (``Host``): if the page uses a name that resolves to 127.0.0.1, the server
+becomes part of the page's site (DNS rebinding). Programs other than browsers send no ``Origin``, and need none.
 
 Rules of living here: decided by the request alone, before anything else looks at it.
 """

@@ -1,6 +1,7 @@
 """Match the messages that the app takes with those that were sent: they arrive in order, and none is lost before the end.
 
-Rules of living here: whoever keeps a connection's journal tells of every event; whoever takes messages for the app asks once a message.
+Rules of living here: the keeper of a connection's journal reports every event; the code that reads messages for the app asks once per
+message.
 """
 
 from __future__ import annotations

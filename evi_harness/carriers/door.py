@@ -1,9 +1,9 @@
 """Guard a port in front of the HTTP library: only complete, timely, well-formed and admitted requests get in.
 
-Until then a connection costs a buffer and a timer. Behind the request it sees to it that the client's frames are masked, that a socket on
-which nothing happens does not stay for ever, and that what a client leaves unfinished is counted.
+Until then a connection costs a buffer and a timer. After the request it checks that the client's frames are masked, closes sockets on which
+nothing happens, and counts what a client leaves unfinished.
 
-Rules of living here: a request is never quoted, since keys stand in it: neither in an answer nor in a line. One request a connection.
+Rules of living here: a request is never quoted, in an answer or in a line, because it contains keys. One request per connection.
 """
 
 from __future__ import annotations

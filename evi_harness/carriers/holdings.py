@@ -1,6 +1,6 @@
 """Accounting of the bytes kept for each client, so that slow or unfinished clients cannot fill the memory.
 
-Rules of living here: what is kept is counted where it is kept; whoever holds most is cut off first.
+Rules of living here: bytes are counted where they are kept; the client that holds most is cut off first.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """An HTTP connection of the server that sends only our own texts.
 
-aiohttp logs what it cannot read with a traceback, the request line in it, and sends the same back: a key stands in a request line's query
-more often than anywhere else.
+aiohttp logs a request that it cannot parse with a traceback that contains the request line, and sends the same back; and the query of a
+request line is where keys occur most often.
 
-Rules of living here: of a request that cannot be read nothing is told but that it came and what kind of thing was wrong with it.
+Rules of living here: of a request that cannot be parsed, only its arrival and the kind of error are reported.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A server in its own process, so that the app's use of its loop and processor does not distort the measurements.
 
-The parent starts the child with one end of a socket pair and asks; the child answers and says nothing of its own accord, so that nothing
-but the app's own messages takes its time. Both read the machine's monotonic clock, which is one for all processes.
+The parent starts the child with one end of a socket pair and asks; the child only answers, so that nothing but the app's messages takes its
+time. Both read the machine's monotonic clock, which is one for all processes.
 
 Rules of living here: messages on the channel are pickles, between a process and the child that it started, and reach nobody else. The
 child ends when the channel does or when it has another parent: it never outlives the process that started it.

@@ -1,6 +1,6 @@
 """Print lines for the person who runs a server, without blocking anyone and at most once a minute for repeated ones.
 
-A pipe that nobody reads takes 64 KiB; whoever writes one line more waits until somebody does, and with an event loop all that it serves.
+A pipe that nothing reads holds 64 KiB; the next write blocks until something reads it, and with an event loop that blocks every client.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The command line: ``evi-harness COMMAND``. One module a command; each parses, calls one function of the harness, prints, returns a code.
 
-Exit codes: 0 passed, 1 ran and failed, 2 usage, 3 could not run, 4 inconclusive, 130 interrupted. Rules of living here: what a user got
-wrong is told in a sentence, never in a traceback; nothing heavy is imported before a command needs it.
+Exit codes: 0 passed, 1 ran and failed, 2 usage, 3 could not run, 4 inconclusive, 130 interrupted. Rules of living here: a user's mistake is
+reported in a sentence, never in a traceback; nothing heavy is imported before a command needs it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The event loop of an app under replay: asyncio's own, which the app cannot stop.
 
 An app may stop it, leave it by an exit, cancel every task on it, give it an exception handler or a task factory, or make tasks that no
-factory sees. Each goes as in life for what is the app's, and is told; the run goes on.
+factory sees. Each works as usual for the app's own tasks, and is reported; the run goes on.
 
-Rules of living here: what nobody watches goes as asyncio's own. Tasks of the harness are not in ``asyncio.all_tasks()``, so that the app
-can neither cancel one nor wait for it; ``tasks_of`` has them all.
+Rules of living here: everything that is not watched behaves as in asyncio. Tasks of the harness are not in ``asyncio.all_tasks()``, so that
+the app can neither cancel one nor wait for it; ``tasks_of`` has them all.
 """
 
 from __future__ import annotations

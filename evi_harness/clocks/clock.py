@@ -1,6 +1,6 @@
 """The clock that a carrier runs on: real or virtual.
 
-Rules of living here: time is integer nanoseconds; whoever needs the time is given a clock and asks nothing else.
+Rules of living here: time is integer nanoseconds; code that needs the time is given a clock, and asks nothing else.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Calls that are known to wait, timed in real time, because they block an event loop that calls them.
 
-A step of the loop may take long because the app computes, because it waits, or because the machine runs something else. The first shows
-in the thread's processor time. The second shows here: how long the call took, less what it computed, and no longer than it was asked to
-wait, since what it took beyond that is the machine's. C code that waits by itself is not known, nor is a lock that is taken directly.
+A step of the loop may take long because the app computes, because it waits, or because the machine runs something else. The first shows in
+the thread's processor time. The second shows here: how long the call took, less what it computed, and no longer than it was asked to wait,
+since what it took beyond that is the machine's. Waiting inside C code is not seen, nor is a lock that is taken directly.
 
 Rules of living here: each call goes as ever; what is replaced is put back. Counted is the outermost call on the thread of a loop, while
 one of its steps runs and the harness itself is not at work. A call that the app keeps by another name does nothing but hand on, once the

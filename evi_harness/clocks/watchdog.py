@@ -1,7 +1,7 @@
 """The watchdog: detects in real time that nothing makes progress, and interrupts what blocks.
 
-Rules of living here: it decides nothing but that. It says where the watched thread stands before it interrupts it. Ctrl+C works as
-without it: it has a signal of its own, one that is ignored where nobody handles it, and puts its handler back.
+Rules of living here: it decides nothing else. Before it interrupts the watched thread, it reports where that thread is. Ctrl+C works as
+usual: the watchdog uses another signal, one that is ignored unless handled, and restores its handler.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The cause of each event of an EVI session.
 
-A received event answers something that the app did: opened the socket, sent a message, or got with its audio to a position. A sent
-message answers something that it received. Neither stands on the wire; both follow from the tables here.
+A received event answers something that the app did: opened the socket, sent a message, or got with its audio to a position. A sent message
+answers something that it received. Neither is on the wire; both follow from the tables here.
 
 Rules of living here: a cause comes before its effect, in ``(at_ns, seq)``; of several candidates the latest in recorded time counts;
 derived at replay and never stored, so ``VERSION`` goes up with every change of what comes out.

@@ -1,8 +1,8 @@
 """Who may open a chat: the credentials that a request gives, and a check of them.
 
-EVI takes an API key in the query under either spelling or in a header, and an access token in the query or as a bearer; what is empty is
-as not given. A token is got with the API key and the secret key by basic authentication. With which status EVI refuses is written nowhere:
-401 is the usual one, and the only one that the SDK has words for. The bodies are ours and say so.
+EVI takes an API key in the query under either spelling or in a header, and an access token in the query or as a bearer; an empty one counts
+as missing. A token is requested with the API key and the secret key, by basic authentication. The status with which EVI refuses is not
+documented: 401 is the usual one, and the only one that the SDK describes. The bodies are ours and say so.
 
 Rules of living here: time comes in with each question. A credential is compared and never quoted.
 """

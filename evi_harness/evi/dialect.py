@@ -1,6 +1,6 @@
 """EVI behind the Dialect protocol: the one object through which the other rooms know EVI.
 
-Rules of living here: no rule of its own beyond a line or two; each member asks the module that holds the table.
+Rules of living here: no rules beyond a line or two; each member calls the module that holds the table.
 """
 
 from __future__ import annotations

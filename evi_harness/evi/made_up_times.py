@@ -5,7 +5,7 @@ user_message comes when its speech has ended and EVI's end-of-turn silence has p
 played; an interruption comes at the time it gives, if that is one of the session's; the end of a reply comes when its audio has been
 played. Time never goes back.
 
-Rules of living here: a made-up time is never finer than what it is made of, and every constant that stands for something unknown is in
+Rules of living here: a made-up time is never finer than what it is made of, and every constant that replaces something unknown is in
 ``ASSUMED``, which the header of the imported session repeats.
 """
 

@@ -4,8 +4,8 @@ One row is one message type: who sends it, its fields, which field says what it 
 version of the Python SDK on it is known. docs/reference/dialect.md shows what a replay compares by. Sources: Hume's API definition, the
 wheels of ``hume`` 0.7.13 to 0.14.1, one real capture.
 
-Rules of living here: tables only. A field that the wire may leave out is required by nobody; ``required`` names the first SDK version
-whose model insists on the field. Types are an open set: what is in no row is recorded and replayed like the rest.
+Rules of living here: tables only. A field that may be missing on the wire is never required; ``required`` names the first SDK version whose
+model insists on the field. Types are an open set: what is in no row is recorded and replayed like the rest.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The queries of two handshakes as fields that can be compared.
 
-Rules of living here: the value of a secret is never read and never told; values are compared by what they mean (``True`` and ``true``,
-``1`` and ``1.0``, an object as one JSON text or in brackets), because the SDK's versions write the same thing in different forms. Which
-SDK asks, and for which configuration, is never compared: what the app does is.
+Rules of living here: the value of a secret is never read and never reported; values are compared by what they mean (``True`` and ``true``,
+``1`` and ``1.0``, an object as one JSON text or in brackets), because the SDK's versions write the same thing in different forms. Which SDK
+asks, and for which configuration, is never compared: what the app does is.
 """
 
 from __future__ import annotations

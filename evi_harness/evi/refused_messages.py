@@ -1,7 +1,7 @@
 """Messages of an app that EVI does not accept.
 
-Rules of living here: only what a source says: Hume's API definition, its pages on errors and on audio. A message that may be right is
-right; a field too many is no fault.
+Rules of living here: only what a source says: Hume's API definition, its pages on errors and on audio. A message that may be right counts
+as right; additional fields are not a fault.
 """
 
 from __future__ import annotations

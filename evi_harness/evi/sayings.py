@@ -1,6 +1,6 @@
 """What each message adds to a transcript: the speaker, the words, and the emotions heard in them.
 
-Rules of living here: nothing is made up; a score that is no number is left out.
+Rules of living here: nothing is made up; a score that is not a number is left out.
 """
 
 from __future__ import annotations

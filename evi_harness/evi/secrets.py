@@ -1,6 +1,6 @@
 """Names whose values are secret in EVI's handshakes and messages.
 
-Rules of living here: all names are lower case; a name counts wherever it stands: in a query, in a header, in a JSON object of any depth.
+Rules of living here: all names are lower case; a name counts everywhere: in a query, in a header, in a JSON object at any depth.
 """
 
 from __future__ import annotations

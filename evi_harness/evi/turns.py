@@ -1,8 +1,8 @@
 """The turns of an EVI session.
 
-A final user_message begins a turn; so does the assistant when it speaks of its own accord (a greeting, an assistant_input). A turn ends
-with assistant_end, but a tool's answer sent after that lets the same reply go on. What names an earlier sentence by its id belongs to
-that sentence's turn, however late it comes.
+A final user_message begins a turn; so does the assistant when it speaks unprompted (a greeting, an assistant_input). A turn ends with
+assistant_end, but a tool's answer sent after that lets the same reply go on. What names an earlier sentence by its id belongs to that
+sentence's turn, however late it comes.
 
 Rules of living here: only seqs go into a turn; every part of a reply is in exactly one turn.
 """

@@ -1,7 +1,7 @@
 """Every event of a session as a row of a table, for spreadsheets and data frames.
 
-Rules of living here: a text that a spreadsheet would take for a formula is no formula, whatever it takes for the delimiter: an apostrophe
-stands before it, and every cell is in quotes. Control characters are escaped.
+Rules of living here: a text that a spreadsheet would evaluate as a formula gets an apostrophe before it, for every possible delimiter, and
+every cell is in quotes. Control characters are escaped.
 """
 
 from __future__ import annotations

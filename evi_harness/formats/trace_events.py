@@ -3,7 +3,7 @@
 The form is Google's "Trace Event Format": complete events (``X``) with microseconds since the connection opened, instants (``i``) for
 messages, and metadata (``M``) that names the lanes. speedscope draws the spans and passes the instants over.
 
-Rules of living here: two spans of one lane never overlap, since viewers stack them as calls: what overlaps gets a lane of its own.
+Rules of living here: two spans of one lane never overlap, since viewers stack them as calls: overlapping spans get separate lanes.
 """
 
 from __future__ import annotations

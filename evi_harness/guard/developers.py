@@ -1,13 +1,13 @@
 """Decide whether code is the developer's: the one rule for stacks, exceptions, tasks and coroutines.
 
 A file tells only part of it. One that is neither of this package, nor Python's own, nor installed is the developer's. One that is installed
-may be a library, or the app under test itself, put there by tox or by a container's ``pip install .``. So where code of the developer's own
-is on the way, libraries are left out, all of them: that they stand between is no news, and the line to look at is the one that called them.
-Where there is none, the installed package that stands outermost counts as the developer's: that is what was called first, and the harness
-calls nothing but the handler. Else an installed app would have no places at all. Only the SDK and what it is made of never count, since
-the harness starts these itself; what goes wrong in them alone has no place in anybody's app.
+may be a library, or the app under test itself, put there by tox or by a container's ``pip install .``. So if the developer's code is on the
+stack, all libraries are left out: the line to look at is the one that called them. If there is none, the outermost installed package counts
+as the developer's: it was called first, and the harness calls nothing but the handler. Otherwise an installed app would have no places at
+all. Only the SDK and what it is made of never count, since the harness starts these itself; what goes wrong in them alone has no place in
+anybody's app.
 
-Code that stands in no file counts like a package: it may be the app, after ``python -c`` or at a prompt, or what ``dataclass`` has made.
+Code without a file counts like a package: it may be the app, after ``python -c`` or at a prompt, or what ``dataclass`` has made.
 
 Rules of living here: nothing is looked up on the disk; a place has no source yet, and as text it is ``file:line in function``.
 """

@@ -1,6 +1,6 @@
 """The ways in which an app ends its own run: exits, stopping the event loop, cancelling tasks that are not its own.
 
-Others see it (``exits``, ``app_loop``, whoever calls the handler); here it becomes one finding, and the run is told to end. Only the first
+Other modules notice it (``exits``, ``app_loop``, the caller of the handler); here it becomes one finding, and the run ends. Only the first
 ending counts: what an app does after it would have been gone is not reported.
 """
 

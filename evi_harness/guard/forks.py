@@ -4,8 +4,8 @@ A fork alone is in order: a child that runs a program, or does its work and ends
 code into the event loop would answer the service, judge and write reports beside its parent. So it says over a pipe where it was forked,
 and ends; the parent reads that at its end.
 
-Rules of living here: in a child nothing but the pipe is written to. Python has no way to take back what is told of forks, so there is one
-hook for the process, which does nothing without a run.
+Rules of living here: in a child nothing but the pipe is written to. Python cannot unregister a fork hook, so there is one for the process,
+which does nothing without a run.
 """
 
 from __future__ import annotations

@@ -1,14 +1,13 @@
 """The network guard: an app under replay reaches the service, its own ports and allowed hosts, and nothing else.
 
-CPython itself says what is about to be done with a socket, by its audit events, in C as in Python; what raises in the hook ends the
-call before anything leaves the machine. An audit hook cannot be taken away, so there is one for the process, put there by the first
-guard; without a guard it does nothing but look into an empty table. Three things no event tells in time are heard besides: a name that
-is handed to ``connect`` is looked up before its event, a loop looks names up on another thread, and what an allowed name resolves to
-must be known when it is connected to. Sockets that C code opens by itself (gRPC, libpq, libcurl) raise no event, and programs that the
-app starts have no hook.
+CPython itself says what is about to be done with a socket, by its audit events, in C as in Python; what raises in the hook ends the call
+before anything leaves the machine. An audit hook cannot be taken away, so there is one for the process, put there by the first guard;
+without a guard it does nothing but look into an empty table. Three things no event tells in time are heard besides: a name that is handed
+to ``connect`` is looked up before its event, a loop looks names up on another thread, and what an allowed name resolves to must be known
+when it is connected to. Sockets that C code opens (gRPC, libpq, libcurl) raise no event, and programs that the app starts have no hook.
 
-Rules of living here: only what threads of the guard's own run do is judged. Nothing but Internet sockets is the network: no Unix socket,
-no socket pair. What was refused is told once for each place, whatever becomes of the error.
+Rules of living here: only what threads of the guard's own run do is judged. Nothing but Internet sockets is the network: no Unix socket, no
+socket pair. A refusal is reported once for each place, whatever happens to the error.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """On whose behalf code runs: the harness's, or the handler's, with its callback and event.
 
-What a callback of the handler's starts (a task, a thread by ``asyncio.to_thread``) is on its behalf too, for as long as it lives: a
-context variable goes with it. That is how what a handler leaves behind is told from what the harness, the SDK and the server need.
+What a callback of the handler's starts (a task, a thread by ``asyncio.to_thread``) is on its behalf too, for as long as it lives: a context
+variable goes with it. That distinguishes what a handler leaves behind from what the harness, the SDK and the server need.
 
-Rules of living here: whoever calls the handler says so; nothing is observed here.
+Rules of living here: the caller of the handler marks it; nothing is observed here.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Notice that an app creates an event loop of its own in virtual time; that loop keeps real time, and nothing waits for it.
 
-Rules of living here: nothing is refused. What was replaced hands on to what was there.
+Rules of living here: nothing is refused. Each replacement calls the original.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ of generators (``seeds``); the wall clock, which follows one run at a time (``wa
 Several may replace the same thing: one run in another, two on two threads, each behind the other's back and leaving in any order. Each is
 a layer above those before it. A layer that leaves from below others is taken out from under them.
 
-Rules of living here: what somebody else has replaced since stays theirs; a layer that cannot be put back must do nothing by itself. No
-lock that all share is taken on putting back: a forked child, which puts back too, could find it taken for ever.
+Rules of living here: what somebody else has replaced since stays theirs; a layer that cannot be removed must do nothing. No shared lock is
+taken while restoring: a forked child, which restores too, could find it locked forever.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Places in the developer's code: where a task waits, where an exception was raised, where another thread is, who made a call.
 
-They are captured as a ``Stack``, which costs next to nothing and reads no file, and told when something is to be said of them: as text,
-or as a note holds them, with the source around each line.
+They are captured as a ``Stack``, which costs next to nothing and reads no file, and looked up when they are reported: as text, or for a
+note, with the source around each line.
 
-Rules of living here: whose code is whose is for ``developers`` to say; of all else nothing is told.
+Rules of living here: ``developers`` decides whose code it is; only the developer's is reported.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Save the process state that an app may change before a run, and restore it afterwards.
 
-An app is free to change its folder, its environment, its signal handlers; who replays it goes on in the same process, and so does the next
-replay. What is put back is a row of ``_ATTRIBUTES`` or a pair of functions below.
+An app may change its folder, its environment, its signal handlers; but the replay, and the next one, go on in the same process. What is put
+back is a row of ``_ATTRIBUTES`` or a pair of functions below.
 
 Rules of living here: only what has changed is touched. What can be had on the main thread alone is left alone on others.
 """

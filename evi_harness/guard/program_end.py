@@ -1,7 +1,7 @@
 """Act at the end of the program, in every way in which Python allows it.
 
 At exit; in a process of multiprocessing, which runs no ``atexit``; and on SIGTERM and SIGHUP where the app does nothing about them: then
-the program ends by the signal all the same, a moment later.
+the program still ends by the signal, a moment later.
 
 Rules of living here: the duties of a process are not those of a child that it forks, which forgets them. A signal that the app handles or
 ignores is left to the app. What is registered here may be called twice at once, from any threads, and so must be idempotent.

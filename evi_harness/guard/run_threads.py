@@ -1,6 +1,6 @@
 """The threads that belong to a run: the one that entered it, and all threads started from those.
 
-A process may hold more than one run, and threads that are no app's: a cluster's worker has its own, which talk to the cluster. What is
+A process may have more than one run, and threads that belong to no app: a cluster's worker has some that talk to the cluster. What is
 refused to an app is refused on its threads alone.
 
 Rules of living here: a thread that is about to be started is only marked; one that code starts below ``threading`` is not known.

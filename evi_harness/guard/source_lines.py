@@ -1,8 +1,8 @@
 """Read the source around a line of the developer's code while the process that runs it still exists.
 
 Rules of living here: a file is read only because code of it has run: its name comes from a code object and never from a session. Secrets
-are taken out of a file as a whole, before a line of it is shown. What cannot be had, such as ``python -c``, a zipped module or a file
-that is gone, has no source, and that is no error.
+are taken out of a file as a whole, before a line of it is shown. What cannot be had, such as ``python -c``, a zipped module or a file that
+is gone, has no source, which is not an error.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What answers HTTP that an app speaks to the service on sockets of its own, as synchronous clients do: to get a token before it connects.
 
-It takes no virtual time. A conversation is not carried so: the clock stands still while a socket blocks.
+It takes no virtual time. A conversation cannot work like this, because the clock does not advance while a socket blocks.
 
 Rules of living here: a connection is answered on a thread of ours, one request, and closed; nothing of it outlives the answer.
 """

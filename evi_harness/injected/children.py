@@ -1,6 +1,6 @@
 """The Python programs that an app starts beside itself: what begins in its own process begins in theirs too.
 
-Rules of living here: only their environment and the descriptors that they inherit are changed; what they are told is not.
+Rules of living here: only their environment and the descriptors that they inherit are changed; their arguments are not.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """End an app as the recorded one ended.
 
-It is interrupted when the recorded app was interrupted or closed, unless it has closed by itself. One that is still there long after its
+It is interrupted when the recorded app was interrupted or closed, unless it has already closed. One that is still there long after its
 connection has closed is interrupted, then terminated; what ignores that too, the command kills.
 
 Rules of living here: only signals, and only to this process; what the app makes of them is its own.

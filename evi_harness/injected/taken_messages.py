@@ -1,7 +1,7 @@
 """Which message an app takes of its connection, and when: what its client's ``recv`` returns, until it is called again.
 
-Rules of living here: what is taken is not changed. Messages are told apart by their order, so an app that reads in several places at once
-is watched no more.
+Rules of living here: messages are not changed. They are identified by their order, so an app that reads in several places at once is no
+longer watched.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Feed an app's standard input with what was typed for the recorded one, each line at its time.
 
 That is what it read from its input; where none of that is recorded, the texts that it sent. A thread that waits for a line is parked:
-virtual time does not stand still for it until there is one, and then until it has dealt with it.
+virtual time goes on until there is a line, and then waits until the thread has handled it.
 
-Rules of living here: only where nobody gives the app an input of its own, and only what the recorded app read, or sent as typed text.
+Rules of living here: only if the app is given no other input, and only what the recorded app read, or sent as typed text.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The time that the app's own code took: the ``client`` family, from the notes of a replay.
 
-A message is due when the service would have sent it, whatever the app was doing then. Everything here is measured from there on: where
-a slow callback blocks the loop, the messages that it keeps waiting are as late as it made them, though none of them was slow by itself.
+A message is due when the service would have sent it, whatever the app was doing then. Everything here is measured from there on: where a
+slow callback blocks the loop, the messages that it keeps waiting are as late as it made them, though none of them was slow itself.
 
 Rules of living here: the session that a replay yielded, and nothing else. What was not noted is unavailable.
 """

@@ -1,7 +1,7 @@
 """The time that the service and the network took: the ``conversation`` family, from sessions with measured times.
 
-Rules of living here: each function measures one row of the table, or a row and its parts; where a value cannot be had, its reason stands
-in its place. What the app took of a turn is told apart.
+Rules of living here: each function measures one row of the table, or a row and its parts; if there is no value, its reason takes its place.
+The app's share of a turn is measured separately.
 """
 
 from __future__ import annotations

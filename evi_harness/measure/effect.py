@@ -2,7 +2,7 @@
 
 Written ``5%``, ``20ms`` or ``5%,1ms..50ms``: a share of the old value, but never less than the first time and never more than the second.
 
-Rules of living here: a share is of the old value. Metrics that are exact are held to nothing by themselves.
+Rules of living here: a share is of the old value. Exact metrics have no tolerance unless one is given.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 In a replay what its service takes is not; in a recording nothing of the app's own code is, but the calls of its tools.
 
-Rules of living here: what happened to have no value was observed all the same. A metric that was not is told apart by the reasons that
-hold for its whole family.
+Rules of living here: a metric without values may still have been observed. One that was not is recognised by the reasons that hold for its
+whole family.
 """
 
 from __future__ import annotations

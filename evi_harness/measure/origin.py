@@ -1,7 +1,7 @@
 """The origin of measurements: the recording that was replayed, the clock, and the time axis.
 
-Two runs are compared where they are of the same; a replay at twice the speed is no faster app. Rules of living here: only what a session's
-header says. What is no replay has no recording behind it, and is compared by its name alone.
+Two runs are compared where they are of the same; a replay at twice the speed does not mean a faster app. Rules of living here: only what a
+session's header says. A session that is not a replay has no recording behind it, and is compared by its name alone.
 """
 
 from __future__ import annotations

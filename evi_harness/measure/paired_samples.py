@@ -1,7 +1,7 @@
 """Pair the samples of two runs by place: the session, the turn, and the position in the turn.
 
-Rules of living here: a turn that takes twice as long as another does so in both runs, so only pairs are compared. What has no partner
-is counted. Seqs are no place: in real time two runs of the same have different ones.
+Rules of living here: a turn that takes twice as long as another does so in both runs, so only pairs are compared. Values without a
+counterpart are counted. A seq does not identify a place: in real time two equal runs have different ones.
 """
 
 from __future__ import annotations

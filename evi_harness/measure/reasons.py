@@ -1,7 +1,7 @@
 """Why a value may be unavailable: each sentence, written once.
 
-Rules of living here: a sentence says what is missing and, where there is a way, what gives it. What differs from case to case stands
-behind a colon.
+Rules of living here: a sentence says what is missing and, where there is a way, what gives it. What differs from case to case follows a
+colon.
 """
 
 from __future__ import annotations

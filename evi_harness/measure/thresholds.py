@@ -1,10 +1,10 @@
 """Thresholds, written as k6 users know them: ``turn_gap: p(95)<1200``.
 
-A metric of the table, a colon, what its values come to, a comparison, a limit. Times are in milliseconds unless a unit stands behind them
+A metric of the table, a colon, what its values come to, a comparison, a limit. Times are in milliseconds unless a unit follows them
 (``us``, ``ms``, ``s``); ``count`` is compared with a number, ``rate`` with a share (``0.05``, ``5%``).
 
-Rules of living here: what cannot be meant is refused, with the place and what could stand there; so is what can never fail, since it
-would let all pass. What cannot be judged is neither passed nor failed, and says what would be needed.
+Rules of living here: an invalid threshold is refused, with the position and the valid alternatives; so is one that can never fail, since
+everything would pass. A threshold that cannot be judged is neither passed nor failed, and says what it would need.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How long a service took in each turn, for comparing a live replay with the recording: two of the metrics.
 
 Rules of living here: measured by the one table of metrics; a value that cannot be known is None and never 0. The end of the user's speech
-is the one that the service told, so both sessions are judged alike and no detector is needed.
+is the one that the service reported, so both sessions are judged alike and no detector is needed.
 """
 
 from __future__ import annotations

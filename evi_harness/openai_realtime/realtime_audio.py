@@ -1,8 +1,9 @@
 """The audio of the Realtime protocol: in which messages it is, in which format, and what a session says of its turns.
 
-The user's audio is base64 in ``input_audio_buffer.append``, the assistant's in ``response.output_audio.delta``; neither has a header.
-Their formats are in the session's configuration, which both sides send. Audio within an item (``conversation.item.create``, ``.retrieved``)
-is no sound of the conversation: the first is history that the app gives, the second repeats what was heard. It stays in its message.
+The user's audio is base64 in ``input_audio_buffer.append``, the assistant's in ``response.output_audio.delta``; neither has a header. Their
+formats are in the session's configuration, which both sides send. Audio within an item (``conversation.item.create``, ``.retrieved``) is
+not part of the conversation's sound: the first is history that the app provides, the second repeats what was heard. It stays in its
+message.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The turns of a Realtime session.
 
 A commit of the user's audio begins a turn, whether the service made it or the app. What was typed begins one with the response that answers
-it: an app may give a history of many messages first. A response that goes on from a tool's answer belongs to the turn of the call; one
-that nothing of the user's was before is a turn of its own.
+it: an app may give a history of many messages first. A response that continues from a tool's answer belongs to the turn of the call; one
+with nothing from the user before it is a separate turn.
 
 Rules of living here: only seqs go into a turn; every part of a response is in exactly one turn.
 """

@@ -1,6 +1,6 @@
 """The lanes of a replay: the handler at work, blocked, or with messages waiting, and late events.
 
-Rules of living here: read off the notes of a replay; where there are none, that is said and nothing is drawn.
+Rules of living here: read off the notes of a replay; if there are none, the page says so and draws nothing.
 """
 
 from __future__ import annotations

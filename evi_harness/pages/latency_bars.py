@@ -1,7 +1,7 @@
 """How long each turn took, as a bar whose parts add up, each with its owner.
 
-Rules of living here: what is assumed is marked. Where the service and the network cannot be told apart, they own a part together. In a
-replay the service is the recording's, and its part is called so.
+Rules of living here: what is assumed is marked. Where the service and the network cannot be distinguished, they share a part. In a replay
+the recording plays the service, and the label of its part says so.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Facts about a problem from the session of a replay that the report does not have.
 
-Rules of living here: read off notes; what nobody noted is not told, and no finding is judged anew.
+Rules of living here: read off notes; nothing else is shown, and no finding is judged again.
 """
 
 from __future__ import annotations

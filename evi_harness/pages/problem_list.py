@@ -1,7 +1,7 @@
 """The problems of a page, ranked, with where to look and where to listen.
 
-Rules of living here: read off a report's JSON, which may come from a stranger: what has not the form of a finding or a deviation is passed
-over. What has one cause stands once, with its other times below it.
+Rules of living here: read off a report's JSON, which may come from a stranger: anything that does not have the form of a finding or a
+deviation is skipped. Problems with the same cause are listed once, with the other times below.
 """
 
 from __future__ import annotations

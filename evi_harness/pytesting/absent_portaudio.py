@@ -3,9 +3,9 @@
 An app imports the SDK's microphone at its top, and that imports sounddevice, which raises OSError on a machine without PortAudio. So the
 test file that imports the app would not load, and no replay, which needs no sound card, could begin.
 
-Rules of living here: the real sounddevice is tried first, wherever it comes from, and only its OSError brings in what stands here.
-Whatever is in ``sys.modules`` already is never asked about. Nothing of the harness is imported before it is needed: this module is loaded
-in every test run of whoever has evi-harness installed.
+Rules of living here: the real sounddevice is tried first, wherever it comes from, and only its OSError leads to the replacement. Modules
+that are already in ``sys.modules`` are left alone. Nothing of the harness is imported before it is needed: this module is loaded in every
+test run if evi-harness is installed.
 """
 
 from __future__ import annotations

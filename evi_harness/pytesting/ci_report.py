@@ -1,6 +1,6 @@
 """What tests that replayed tell when all have run: a CI server a case for each, with the file and line to mark; people what was accepted.
 
-Rules of living here: what a test told is plain data, since it may come from another process. Where no CI server listens, none is told.
+Rules of living here: a test's results are plain data, since they may come from another process. Without a CI server, nothing is collected.
 """
 
 from __future__ import annotations

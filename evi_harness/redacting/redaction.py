@@ -1,12 +1,11 @@
 """Secrets, found by name and by value and replaced, before anything is written.
 
 By name: the value of a member, a query parameter or a header whose name the dialect calls secret. By value: what was given, every value
-that was found by name, and what looks like a key of a kind that says so itself, wherever it stands later, also escaped, in base64, or in
-audio.
+that was found by name, and what looks like a key with a known prefix, wherever it occurs later, also escaped, in base64, or in audio.
 
 Rules of living here: pure, bytes and strings in and out; what is replaced is a span of bytes, everything else stays byte for byte.
-What can be done is done again without harm: "[redacted]" is never redacted. Values shorter than 8 characters are not searched for,
-since they would be found in innocent places.
+Redacting is idempotent: "[redacted]" is never redacted. Values shorter than 8 characters are not searched for, since they would be found in
+innocent places.
 """
 
 from __future__ import annotations

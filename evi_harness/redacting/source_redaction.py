@@ -1,11 +1,11 @@
 """Secrets in source code: what is written behind a name that nobody gives to anything but a secret is replaced.
 
-Source is read as Python reads it, token by token: a key may stand behind an annotation, in a subscript's assignment, as a default, in
-brackets over several lines. What is replaced is the text within the quotes; the number of lines stays the same. It is better to hide a
-string too many than one too few: whoever has the code can look at it.
+Source is read as Python reads it, token by token: a key may follow an annotation, in a subscript's assignment, as a default, in brackets
+over several lines. What is replaced is the text within the quotes; the number of lines stays the same. It is better to hide a string too
+many than one too few: anyone who has the code can look at it.
 
-Rules of living here: pure, text in and out. Nothing is learned, so that two runs of one handler are told alike; values that are known to
-be secret are for ``redaction``, which comes behind this.
+Rules of living here: pure, text in and out. Nothing is remembered, so that two runs of one handler give the same report; values that are
+known to be secret are for ``redaction``, which comes behind this.
 """
 
 from __future__ import annotations

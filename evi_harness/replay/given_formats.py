@@ -1,7 +1,7 @@
 """Messages that declare the format of the user's audio, if the app sends that audio and the SDK's microphone is off.
 
-``record`` opens the microphone until the app sends audio of its own, as does a replay in real time, and a session does not tell who sent
-what. So what a microphone said of its format is expected of no app that speaks itself, and is none too many.
+``record`` opens the microphone until the app sends its own audio, as does a replay in real time, and a session does not say which of them
+sent what. So an app that speaks itself need not send a microphone's declaration of its format, and may send one.
 
 Rules of living here: nothing is lost by it: audio in a format that nobody has given is ``rejected``.
 """

@@ -2,8 +2,8 @@
 
 It plays the client's part, as ``replay.user`` does, but before a service that answers in its own words and its own time.
 
-Rules of living here: nothing waits for ever; what was waited for in vain is a lapse. The microphone goes on with silence while nothing
-is said, as a real one does: a service tells the end of a turn by it.
+Rules of living here: nothing waits forever; a wait that was in vain is a lapse. The microphone goes on with silence while nothing is said,
+as a real one does: a service detects the end of a turn by it.
 """
 
 from __future__ import annotations

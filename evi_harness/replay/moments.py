@@ -1,7 +1,7 @@
 """Places in a recording as people name them: a time, an event by its number, or a turn.
 
 Rules of living here: a place belongs to what begins or ends with it. A turn begins where the user begins to speak, or types, or where the
-assistant speaks of its own accord; it ends where the next one begins, or with its own last event where the user spoke into it.
+assistant speaks unprompted; it ends where the next one begins, or with its own last event where the user spoke into it.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Rules of living here: steps go out in their recorded order, each when its cause has come and its delay has passed, never before the one
 before it, and a step that was kept waiting in vain keeps those behind it waiting; times are the ideal ones (a carrier's lateness is not
-handed on to later steps); nothing waits for ever. A step whose cause will not come is given up with all that hangs on it, in one remark,
-and the rest goes on.
+handed on to later steps); nothing waits forever. A step whose cause will not come is given up with all that hangs on it, in one remark, and
+the rest goes on.
 
 Remarks: ``unmet`` (an awaited message did not come), ``audio_patience`` (a position was not reached in time), ``closed_by_grace`` (the app
 did not close), ``end_unknown`` (the recording does not say how it ended), ``left_early`` (the app closed before the end).

@@ -1,6 +1,6 @@
 """The report of a check: for people, one line for all problems with the same cause; for programs, every problem.
 
-Rules of living here: one session is told with its folder before each problem, several in a section each; no folder hides another.
+Rules of living here: for one session, its folder precedes each problem; several have a section each; no folder hides another.
 """
 
 from __future__ import annotations

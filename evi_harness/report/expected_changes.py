@@ -1,6 +1,6 @@
 """What a session expects instead of what was recorded, and how that changed, for people and programs.
 
-Rules of living here: what stood before is told as it was, what stands now as it is; only what differs is shown.
+Rules of living here: old and new values are shown unchanged; only what differs is shown.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The report of a gate: which thresholds held, and what became slower. Data first, words after.
 
-Rules of living here: nothing is judged here but the sum: one that failed fails all, else one that is inconclusive leaves all open. Every
-number has a unit, the seed is always told. The text is for people, the JSON for programs, both from the same dataclass.
+Rules of living here: nothing is judged here but the sum: if one failed, all fail; otherwise, if one is inconclusive, all are. Every number
+has a unit, and the seed is always shown. The text is for people, the JSON for programs, both from the same dataclass.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """A list of sessions, one line each, with totals.
 
-Rules of living here: a line can be told when its session has been read, whatever the others hold; what cannot be read has a line, too.
+Rules of living here: a line can be printed when its session has been read, whatever the others contain; an unreadable session has a line,
+too.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The report of a replay, for terminals, programs and tests. Data first, words after.
 
-Rules of living here: nothing is judged here; every number has a unit; a place is named in both sessions where it has one; what only
-follows from something stands under it. What was sent is compared with what was recorded, or with what is expected in its place, and that
-is the word for it; what was received is always recorded. The text is for people, the JSON for programs, both from the same dataclass.
+Rules of living here: nothing is judged here; every number has a unit; a place is named in both sessions where it has one; consequences are
+listed under their cause. What was sent is compared with what was recorded, or with what is expected in its place, and is called
+accordingly; what was received is always recorded. The text is for people, the JSON for programs, both from the same dataclass.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A session for people, turn by turn: who spoke when, what was said, which tools were called, what was interrupted, how long it took.
 
-Rules of living here: times are session time; where nobody knows, a sentence stands in place of a bar or a figure. The assistant sounds
-where a speaker would have played what came, as soon as it could.
+Rules of living here: times are session time; if a time is unknown, a sentence replaces the bar or the figure. The assistant sounds where a
+speaker would have played what came, as soon as it could.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A run in a child process, so that the parent can report it if the app's process ends.
 
 The child is forked, which costs some milliseconds, and runs the handler; what happens in it comes over a pipe event by event. A child that
-dies without having said how its run went (a segmentation fault, an exit in C code, a ``kill -9``) leaves what it had sent: that becomes
-the run, with the finding ``crashed``. Where Python code stood then, the child's ``faulthandler`` has said.
+dies without having said how its run went (a segmentation fault, an exit in C code, a ``kill -9``) leaves what it had sent: that becomes the
+run, with the finding ``crashed``. The child's ``faulthandler`` reports where Python code was at that point.
 
 Rules of living here: nothing is judged. The parent does nothing but wait. The child never outlives it for long: a signal that ends the
 parent is passed on, and a child whose parent is gone ends with its next event.

@@ -1,7 +1,7 @@
 """One run of an app that a command starts; the part inside the app's process reports to this one.
 
-Rules of living here: the command runs as it would by itself, with the terminal, the folder and the environment that it is started with.
-What the app did is in its reports, which come as it does it: whatever ends it loses nothing. No process is left behind.
+Rules of living here: the command runs as it would without evi-harness, with the terminal, the folder and the environment that it is started
+with. The app reports what it does immediately, so nothing is lost however it ends. No process is left behind.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Compare the audio that an app received and played: notes of missing, repeated, misordered, changed or wrong audio.
 
-The app is judged by what it handed on, and by what streams of its own played. What the SDK's player made of the audio that it was handed is
-a note: nobody's app is at fault for it. When each chunk was heard, and where the speaker ran dry, is read off what the speaker played.
+The app is judged by what it handed on, and by what its own streams played. What the SDK's player made of the audio that it was handed is a
+note, since the app is not at fault for it. When each chunk was heard, and where the speaker ran dry, is read off what the speaker played.
 
 Rules of living here: what is wrong is decided by ``replay.hearing``; this brings all sides to one clock and one form.
 """

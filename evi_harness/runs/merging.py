@@ -1,7 +1,7 @@
 """Merge two sides into one session: the server process's record, and the observations of the app in this process.
 
-Both are stamped by the machine's monotonic clock, so times compare. What crossed the wire is told by the server alone; of the app's side
-only the notes are taken.
+Both use the machine's monotonic clock, so their times are comparable. Events on the wire come from the server alone; from the app's side
+only the notes are used.
 """
 
 from __future__ import annotations

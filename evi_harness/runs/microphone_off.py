@@ -1,10 +1,11 @@
 """How a run goes on when the app sends its own audio: such an app is the only one that sends.
 
-A run begins with the SDK's microphone, or with the recorded audio where that cannot stand for the recorded app's. When the app sends audio
-of its own before either was heard, nobody else speaks. When it does so later, a run in virtual time ends, as a conversation does that the
+A run begins with the SDK's microphone, or with the recorded audio if that microphone cannot replace the recorded app's. If the app sends
+its own audio before either was heard, nothing else speaks. If it does so later, a run in virtual time ends, like a conversation that the
 app closes, and is run again with the microphone off; in real time the microphone is switched off.
 
-Rules of living here: of a run that is run again nothing is told but that, and what went wrong in it before it ended and then no more.
+Rules of living here: a run that is repeated is reported only as such, with the faults that occurred before it ended and did not occur
+again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The options of a replay: one object from the command line, a test, the configuration or a call to the run.
 
-Rules of living here: an option has one name everywhere, that of its field; what cannot be meant is refused before anything runs. All of it
-is plain data, but for a handler that is given as an object, so that a replay can be handed to another process.
+Rules of living here: an option has one name everywhere, that of its field; an invalid value is refused before anything runs. All of it is
+plain data, except a handler that is given as an object, so that a replay can be handed to another process.
 """
 
 from __future__ import annotations

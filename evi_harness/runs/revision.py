@@ -4,8 +4,8 @@
 both, and the comparison would be of that code with itself. So the checkout goes first on the path; and the process that has loaded the
 handler, which alone knows what Python found, looks at where it came from.
 
-Rules of living here: what a revision is to run is told by the environment, which reaches whatever the command starts. A process that no
-revision is told to looks at nothing.
+Rules of living here: the environment says which revision is to run, so that it reaches every process that the command starts. Without it, a
+process checks nothing.
 """
 
 from __future__ import annotations

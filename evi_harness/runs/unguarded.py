@@ -1,6 +1,6 @@
 """Files that run an event loop when imported, as Hume's guide ends: the line, and the change that makes them importable.
 
-Rules of living here: the file is read and not run. What only running it shows is told by the exception that it raised.
+Rules of living here: the file is read and not run. What only a run can show comes from the exception that it raised.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Everything specific to one SDK behind one object: connections, handlers, parsing, the microphone.
 
-Rules of living here: shapes only. Which adapters there are ``evi_harness.dialects`` knows, by the dialect that the SDK speaks; whoever runs
-an app is given one.
+Rules of living here: shapes only. ``evi_harness.dialects`` knows the adapters, by the dialect that the SDK speaks; code that runs an app is
+given one.
 """
 
 from __future__ import annotations

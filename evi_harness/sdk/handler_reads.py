@@ -3,8 +3,8 @@
 All three come down to the ``recv`` of the websockets library and to the SDK's parser, whatever its version, so these two are watched. A
 handler is busy with a message from when it got it to when it asks for the next.
 
-Rules of living here: what is taken is not changed; what is replaced is put back; a message that the SDK cannot parse is told once it is
-known whether the handler survived it.
+Rules of living here: messages are not changed; replacements are undone; a message that the SDK cannot parse is reported once it is known
+whether the handler survived it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The type of a JSON value, in a message, a note, a header or a report.
 
-``Json`` is the one name for a value whose form nobody has looked at yet. It is ``Any`` to the type checker: whoever reads it asks for what
-it needs, by ``isinstance`` or by a kind of note, and a union of all forms would have each of them asked for at every step. It stands
-nowhere but for such values; in the rooms where pyproject.toml says so, no other ``Any`` is written.
+``Json`` is the one name for a value whose form has not been checked yet. It is ``Any`` to the type checker: its reader checks what it
+needs, by ``isinstance`` or by a kind of note, and a union of all forms would need a check of each at every step. It is used only for such
+values; in the rooms where pyproject.toml says so, no other ``Any`` is written.
 """
 
 from __future__ import annotations

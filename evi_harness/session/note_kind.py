@@ -1,7 +1,7 @@
 """A kind of note: writes, finds and reads the notes of one name.
 
-Rules of living here: who writes gives exactly the fields that the kind has, and a type checker holds that; nothing is checked while a run
-goes on, since a note is written for each frame. Who reads may have a stranger's session before him: what is not of the form is passed over.
+Rules of living here: a writer gives exactly the fields of the kind, which a type checker ensures; nothing is checked during a run, since a
+note is written for each frame. A reader may get a stranger's session: notes of the wrong form are skipped.
 """
 
 from __future__ import annotations

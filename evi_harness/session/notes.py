@@ -1,10 +1,10 @@
 """Every kind of note that the harness writes: its name, the event that it concerns, its facts, its writers and readers.
 
-docs/reference/session-format.md has the same table for readers of sessions. A kind is a constant here, and its facts are a class: who
-writes a note names both, and who reads one gets the facts with their types. In the facts ``…_ns`` is nanoseconds, ``…_ms`` milliseconds,
-``n_…`` a number of what follows; ``at_ns`` and ``until_ns`` are session time.
+docs/reference/session-format.md has the same table for readers of sessions. A kind is a constant here, and its facts are a class: a writer
+names both, and a reader gets the facts with their types. In the facts ``…_ns`` is nanoseconds, ``…_ms`` milliseconds, ``n_…`` a number of
+what follows; ``at_ns`` and ``until_ns`` are session time.
 
-Rules of living here: names, and the names of facts, stand in folders that people keep; they never change. A new fact has a default.
+Rules of living here: names, and the names of facts, are in folders that people keep; they never change. A new fact has a default.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The kinds of problems with a session folder.
 
-Rules of living here: a kind is told to programs, so it keeps its name and its meaning; docs/how-to/check.md lists them all.
+Rules of living here: programs read kinds, so a kind keeps its name and its meaning; docs/how-to/check.md lists them all.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The protocols between the rooms: Dialect, Service, SpeechDetector, Hearing, Conversion, AudioSource.
 
-Rules of living here: shapes only. A protocol documents every member; who implements it is named, not imported.
+Rules of living here: shapes only. A protocol documents every member; its implementations are named, not imported.
 """
 
 from __future__ import annotations

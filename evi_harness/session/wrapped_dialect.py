@@ -1,6 +1,6 @@
 """A dialect that wraps another: each member calls the inner one unless it is overridden.
 
-Rules of living here: what ``Dialect`` has stands here once more, and nothing else; a test holds the two together.
+Rules of living here: the members of ``Dialect`` are repeated here, and nothing else; a test keeps the two equal.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The line at the bottom of a terminal during a recording: its time, and the microphone's volume.
 
-Rules of living here: it is drawn on a terminal only; elsewhere not one control character is written. What anybody prints meanwhile, the SDK
-and the developer's handler too, stands above it.
+Rules of living here: it is drawn on a terminal only; elsewhere no control character is written. Other output, of the SDK and the
+developer's handler too, appears above it.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Those of the dialects' own variables are taken as they are. Others only where the value is like a key too: what stands behind TOKEN_URL or
 SECRET_NAME is none, and a plain word would be missed everywhere.
 
-Rules of living here: what cannot be read is passed over, whoever needs it complains. Nothing is changed: ``environment`` loads .env.
+Rules of living here: an unreadable file is skipped; code that needs it reports that. Nothing is changed: ``environment`` loads .env.
 """
 
 from __future__ import annotations

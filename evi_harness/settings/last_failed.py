@@ -3,8 +3,8 @@
 They are remembered in one file of the user's cache, never in the project: ``evi-harness/last-failed.json`` in ``XDG_CACHE_HOME``, else in
 ``~/Library/Caches`` on macOS and in ``~/.cache`` elsewhere. It may be deleted at any time.
 
-Rules of living here: a replay never fails for this file. What cannot be read is as if it were not there; what cannot be written is not
-remembered, and who asks for it is told.
+Rules of living here: a replay never fails for this file. An unreadable file counts as absent; if it cannot be written, nothing is
+remembered, and ``--last-failed`` says so.
 """
 
 from __future__ import annotations

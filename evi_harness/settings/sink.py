@@ -1,9 +1,9 @@
 """The only way out for text: standard output, standard error and report files pass through here and lose their secrets.
 
 While a command runs, ``sys.stdout`` and ``sys.stderr`` are streams of ours above the process's own, so that a command's lines, a handler's
-``print``, a traceback, a warning and any log are looked at, whoever writes them. What is secret: the values of the environment and .env
-that ``keys_here`` knows, what is learned on the way (from sessions, a handler's arguments, tokens), in every form that ``Redactor`` finds,
-and what stands behind a secret name.
+``print``, a traceback, a warning and any log are checked. What is secret: the values of the environment and .env that ``keys_here`` knows,
+what is learned on the way (from sessions, a handler's arguments, tokens), in every form that ``Redactor`` finds, and values of secret
+names.
 
 Rules of living here: no other module of the harness opens a report file or writes to the process's streams themselves; a test says so. A
 line is looked at whole, so the end of an unfinished one is kept until its end or a flush comes. What an app writes past Python's streams,

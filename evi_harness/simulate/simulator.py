@@ -7,8 +7,8 @@ Rules of living here: one thing goes out at a time, in the order of due times; a
 handed on; turns are answered one after another; what the user says while a reply goes on interrupts it or is answered behind it, and
 nothing is lost.
 
-Remarks: ``simulator`` (at the opening: what is simulated by what), ``unheard`` (why the audio is none), ``tool_answer_ignored`` (an answer
-to a call that does not wait).
+Remarks: ``simulator`` (at the opening: what is simulated by what), ``unheard`` (why data sent as audio is not audio),
+``tool_answer_ignored`` (an answer to a call that does not wait).
 """
 
 from __future__ import annotations

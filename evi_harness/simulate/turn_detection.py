@@ -1,7 +1,7 @@
 """Detect utterances and the ends of turns from probabilities of speech.
 
 Rules of living here: everything lies on the axis of the marks, which is that of positions; a turn is over exactly the configured silence
-after its last speech, wherever the marks end. What is too short to be a word is no speech.
+after its last speech, wherever the marks end. Anything too short to be a word is not speech.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The digest of a recording: identifies the replayed bytes.
 
 It is what ``sha256sum session.json events.jsonl *.wav payloads/* | sort -k 2 | sha256sum`` prints in the folder, with those files that are
-there. What is expected of replays (expected.jsonl) is no part of the recording.
+there. expected.jsonl, the messages expected of replays, is not part of the recording.
 """
 
 from __future__ import annotations

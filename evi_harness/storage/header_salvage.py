@@ -1,6 +1,6 @@
 """Recover a header from a damaged session.json, member by member; missing members are unknown.
 
-Rules of living here: no files. Nothing is guessed; whoever uses a header that was found here says what was lost of it.
+Rules of living here: no files. Nothing is guessed; the user of a recovered header reports what was lost.
 """
 
 from __future__ import annotations

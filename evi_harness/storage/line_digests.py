@@ -1,10 +1,11 @@
 """The digests in the lines: each covers its line, the bytes that the line refers to, and all lines before it.
 
 So a line that was changed, taken out, put in or exchanged is noticed in a session that nobody completed, which has no digests of its files;
-and so is changed audio. What a killed writer leaves is no change: a last line without its end, and bytes that no line refers to yet.
+and so is changed audio. What a killed writer leaves does not count as a change: a last line without its end, and bytes that no line refers
+to yet.
 
-Rules of living here: a digest is of bytes as they stand on disk. It is the last member of its line, so that no line has to be decoded, let
-alone encoded again, to tell what it is of.
+Rules of living here: a digest is of the bytes on disk. It is the last member of its line, so that no line has to be decoded, let alone
+encoded again, to tell what it is of.
 """
 
 from __future__ import annotations

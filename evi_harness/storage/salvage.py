@@ -1,7 +1,7 @@
 """Recover what can be recovered of a damaged session folder, and list what was lost.
 
 Rules of living here: the folder is only read, and no damage is raised on. An event is whole or lost: nothing is made up in the place of
-what is gone. What is readable and was changed is kept, and told.
+what is gone. Readable parts that were changed are kept, and reported.
 """
 
 from __future__ import annotations

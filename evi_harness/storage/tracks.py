@@ -1,7 +1,7 @@
 """The audio files of a folder while it is written.
 
-16-bit PCM of one format goes into one WAV file after the other: ``user.wav``, ``user.2.wav``. All else goes verbatim into
-``payloads/``; what follows a container's header without one of its own belongs to the same stream and to the same file.
+16-bit PCM of one format goes into one WAV file after the other: ``user.wav``, ``user.2.wav``. All else goes verbatim into ``payloads/``;
+chunks without a header that follow a container's header belong to the same stream and the same file.
 
 Rules of living here: ``plan`` says where bytes would go and changes nothing; ``store`` puts them there. So a line can be tried before
 anything is on disk.

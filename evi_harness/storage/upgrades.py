@@ -1,7 +1,7 @@
 """Upgrade old versions of the format to the current one while reading.
 
-Rules of living here: a step goes from one version to the next and changes dictionaries, never files; the folder on disk stays what it
-is. Whoever raises ``FORMAT_VERSION`` adds the step here, and a folder of the old version to fixtures/.
+Rules of living here: a step goes from one version to the next and changes dictionaries, never files; the folder on disk stays what it is. A
+change that raises ``FORMAT_VERSION`` adds the step here, and a folder of the old version to fixtures/.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Rules of living here: ``send`` gets what the app gave it, or an iterable that gives the same items in the same order at the same time; what
 it returns or raises goes back unchanged. A message that ``send`` takes apart, item by item, is recorded as the one message that it is.
-What is no message, such as a dictionary, is ``send``'s to refuse and leaves no event.
+``send`` refuses anything that is not a message, such as a dictionary; it leaves no event.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Each frame of data is ``put`` into the assembler by whoever reads the socket; ``
 in; ``close`` is called when the connection is lost. Up to websockets 13 the threaded ``put`` returns only when the message was taken, and
 nothing more is read from the socket before: such a connection's times depend on the app.
 
-A ``get`` that was under way when the tap was set is not heard. The log is told that there is doubt, and compares.
+A ``get`` that was under way when the tap was set is not heard. The log learns that there is doubt, and compares.
 """
 
 from __future__ import annotations

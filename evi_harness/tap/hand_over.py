@@ -4,7 +4,7 @@ It is not the recorder's thread, though that one looks as often: a disk that doe
 held to the recorder's limit, and counted, by this one. Held here it would grow with the conversation, or be measured on the app's time.
 
 Rules of living here: hearing costs a reading of the clock and an append; all else is done on the other side. Nothing of this reaches the
-app: an error on either side ends the hearing and is told once.
+app: an error on either side ends the observation and is reported once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The recorder: takes events from the app's event loop and writes them on its own thread.
 
-Rules of living here: ``put`` costs the loop microseconds and never raises, whatever becomes of the disk. Memory is bounded; what had
-to be dropped is counted and told, in the session and to the user. A recording may end early; the conversation goes on.
+Rules of living here: ``put`` costs the loop microseconds and never raises, whatever becomes of the disk. Memory is bounded; dropped events
+are counted and reported, in the session and to the user. A recording may end early; the conversation goes on.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The tap: observes a connection of the websockets library in the app's own process.
 
-Three kinds of connection are known, and told apart by what they are made of: the legacy asynchronous one (all versions that have it, also
-the one below the SDK's asynchronous client), the asynchronous one since websockets 13, and the threaded one since 12.
+Three kinds of connection are known, and distinguished by their parts: the legacy asynchronous one (all versions that have it, also the one
+below the SDK's asynchronous client), the asynchronous one since websockets 13, and the threaded one since 12.
 
 Rules of living here: only attributes of this one connection are replaced, never a class or a module, and all are put back on leaving. The
 tap sends nothing, closes nothing, answers no ping. Where the library has a frame is heard inside the library, below every parser; where

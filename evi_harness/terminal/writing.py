@@ -1,7 +1,7 @@
 """Write lines on a terminal, laid out to its width and coloured.
 
 Rules of living here: secrets are out of a line before it is broken or coloured, for nobody would find the two halves of one. Nothing in a
-line is markup: what a stranger's session says is shown as it stands. Rich is imported here and nowhere else, and only for a terminal.
+line is markup: text from a stranger's session is shown unchanged. Rich is imported here and nowhere else, and only for a terminal.
 """
 
 from __future__ import annotations

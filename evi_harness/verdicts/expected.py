@@ -1,7 +1,7 @@
 """Load a session's expectation, compare with it, and accept the messages of today.
 
-Rules of living here: events.jsonl is never touched; what is accepted is read back from the disk before anybody is told that a replay passes
-with it.
+Rules of living here: events.jsonl is never touched; accepted messages are read back from the disk before a report says that a replay passes
+with them.
 """
 
 from __future__ import annotations

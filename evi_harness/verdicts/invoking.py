@@ -1,7 +1,7 @@
 """How a replay was started, and the command that repeats it.
 
-Rules of living here: what is told holds no secret, by value or by name; where one was taken out, that is told. A replay is described by the
-options that it really ran with, whoever set them: the command line, a test, a call.
+Rules of living here: the command contains no secret, by value or by name; if one was removed, that is said. A replay is described by the
+options that it really ran with, whether the command line, a test or a call set them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The outcome of a replay: its session, verdict and report, for a handler that ran here and for a test's own app.
 
-Rules of living here: nothing is run; what is told holds no secrets.
+Rules of living here: nothing is run; the report contains no secrets.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Remove secrets from everything that a report, a timeline or an error quotes.
 
-Recording redacts before anything is written, but a session may be made in memory or come from a stranger, and a handler may quote its
-own keys. What counts as secret: the keys of this run, and every value that stands under a secret name in the sessions at hand.
+Recording redacts before anything is written, but a session may be made in memory or come from a stranger, and a handler may quote its own
+keys. What counts as secret: the keys of this run, and every value of a secret name in the sessions at hand.
 
 Rules of living here: what is shown is replaced before it is shortened, since half a key is a key found; frames are never touched.
 """

@@ -1,7 +1,7 @@
 """Where the user of a session spoke, according to a speech detector.
 
-Rules of living here: marks come from the detector alone; what is joined and left out is stated here. Who listened, and how, goes with
-what was heard.
+Rules of living here: marks come from the detector alone; the rules for joining and leaving out are stated here. The result names the
+detector and its settings.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Python warns of one when it is freed, with no place. While this watches, it knows where each was made, and finds those that something
 still holds at the end.
 
-Rules of living here: what Python does is put back; only coroutines that the developer's code made are told, all others are Python's.
+Rules of living here: Python's own behaviour is restored; only coroutines created by the developer's code are reported, Python handles all
+others.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where a slow callback of the handler waits, looked up once while it waits.
 
 Rules of living here: it looks and changes nothing, and writes at the end, so that nothing else of a run depends on it. A callback that
-blocks the loop cannot be looked at from the loop; that one is told by what watches the loop.
+blocks the loop cannot be looked at from the loop; the watcher of the loop reports that one.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Notes of a blocked event loop in real time: samples, because a busy machine also stretches steps.
 
-A step is judged by what its thread computed and by calls that are known to wait. One that only the wall clock says was long may be the
-machine's: that is another note, and a warning.
+A step is judged by what its thread computed and by calls that are known to wait. If only the wall clock says that it was long, the machine
+may be the cause: that is another note, and a warning.
 
-Rules of living here: a note stands where the step ended; which callback of the handler it was is told by the notes of its callbacks.
+Rules of living here: a note is placed where the step ended; the notes of the handler's callbacks show which callback it was.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Connections that a handler opened and that are still open at the end.
 
-Counted are connections over the event loop and sockets that the handler, or a library for it, makes itself, also on threads that it
-started with ``asyncio.to_thread``. The connection of the conversation is not the handler's: whoever opened that closes it.
+Counted are connections over the event loop and sockets that the handler, or a library for it, makes itself, also on threads that it started
+with ``asyncio.to_thread``. The connection of the conversation is not the handler's: it is closed by its opener.
 
 Rules of living here: every connection is made as ever; only those on the handler's behalf are kept in mind, and none is kept alive.
 """

@@ -1,7 +1,7 @@
 """Messages that a handler sends after the connection has closed.
 
-The library tells whoever sends by an exception, and an app that sends until it is told so is in order: what it sends within ``GRACE_NS``
-of the close it could not know better, unless its own ``on_close`` sends it, and the frames of a microphone are not counted at all.
+The library raises an exception in the sender, and an app that sends until that happens is in order: what it sends within ``GRACE_NS`` of
+the close it could not know better, unless its own ``on_close`` sends it, and the frames of a microphone are not counted at all.
 
 Rules of living here: what is sent is sent as ever; only the one connection's own attribute is replaced.
 """

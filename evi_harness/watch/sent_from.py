@@ -1,6 +1,6 @@
 """Where the developer's code sent each message and closed the connection.
 
-Every message counts but the audio of a microphone, of which a replay has thousands. Who sends is captured at the sending and told at the
+Every message counts but the audio of a microphone, of which a replay has thousands. The sender is captured at the send and noted at the
 end, when the journal knows which of the messages crossed the wire.
 
 Rules of living here: what is sent is sent as ever; only the one connection's own attributes are replaced.

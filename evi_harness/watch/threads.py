@@ -1,9 +1,9 @@
 """The threads that a handler starts: those still running at the end, and those that die of an exception.
 
-A daemon thread does not. A worker of an executor does only while it has a job: Python ends an idle one by itself.
+A daemon thread does not. A worker of an executor does only while it has a job: Python ends an idle one.
 
 Rules of living here: threads start as ever; only those on the handler's behalf are kept in mind, and none is kept alive. One that code
-starts below ``threading`` is not known. Where a thread is stands for one instant, so what is told of it is a sample.
+starts below ``threading`` is not known. The place of a thread is that of one instant, so it is a sample.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Export of a session as a HAR file, which browsers' developer tools and proxies open.
 
-Rules of living here: what a session holds is what is written; secrets are taken out once more, since a session may be a stranger's.
+Rules of living here: the session's content is written unchanged, except that secrets are removed again, since the session may be a
+stranger's.
 """
 
 from __future__ import annotations

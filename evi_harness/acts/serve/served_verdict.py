@@ -1,6 +1,6 @@
 """The verdict on a served conversation: the app's messages compared with the recording.
 
-Rules of living here: the conversation is over, and nobody waits for this; what is told holds no secrets.
+Rules of living here: this runs when the conversation is over and nothing waits for it; the report contains no secrets.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Serve a session, or any service, in real time on a loopback port.
 
-``serve`` is for a process of which it is the whole purpose: it keeps time in this one and ends on a signal. ``served`` starts a process
-for a block of code and has what happened in it afterwards.
+``serve`` is for a process that does nothing else: it keeps time in this process and ends on a signal. ``served`` starts a process for a
+block of code, and afterwards has what happened in it.
 
-Rules of living here: how late the server itself was is told with what it served; how the app did beside the recording is told, and is the
-result where there was to be one conversation alone.
+Rules of living here: the report says how late the server itself was, and how the app compares with the recording; with ``once``, that
+comparison is the result.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Prepare a simulator for serving: read its script and voices, and attach speech detection and resampling.
 
-Rules of living here: everything that can be wrong with a script is told when it is read, before anybody connects.
+Rules of living here: every mistake in a script is reported when it is read, before an app connects.
 """
 
 from __future__ import annotations

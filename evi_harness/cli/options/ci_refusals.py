@@ -1,6 +1,6 @@
 """A command that was refused before it began, told to a CI server as what a command finds is.
 
-Rules of living here: the words could not be read as they were meant, so no file that is there is written over.
+Rules of living here: the arguments could not be parsed, so no existing file is overwritten.
 """
 
 from __future__ import annotations

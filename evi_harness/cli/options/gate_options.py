@@ -1,6 +1,6 @@
 """The options of gates and CI outputs, shared by all commands that have them.
 
-Rules of living here: what is given is handed on as it is; the harness says what cannot be meant. Nothing is loaded for ``--help``.
+Rules of living here: values are passed on as they are; the inner rooms refuse invalid ones. Nothing is loaded for ``--help``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Imported by Python at its start if this folder is first on PYTHONPATH: the way into an app's process.
 
-It takes the folder out of PYTHONPATH and of ``sys.path`` again, runs the ``sitecustomize`` that the app has of its own, and begins. It is
-also read by versions of Python that the rest is not written for.
+It takes the folder out of PYTHONPATH and of ``sys.path`` again, runs the app's ``sitecustomize``, and begins. It is also read by versions
+of Python that the rest is not written for.
 """
 
 import os

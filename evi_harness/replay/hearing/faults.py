@@ -1,8 +1,9 @@
 """Faults in played audio, reply by reply: lost, repeated, out of order, changed, or something else.
 
-What is equal sample by sample is known for sure. Where a reply has samples on both sides that are not, they are compared by likeness: from
-``likeness.ALIKE`` on, the app changed the audio, and what can no longer be checked is named; below, it is not what was received. Sound of
-the app's own beside a reply that was played whole is no fault. What is too short, or holds too little voice, to be told is said to be so.
+Samples that are equal are certain. If a reply has samples on both sides that are not equal, they are compared by likeness: from
+``likeness.ALIKE`` on, the app changed the audio, and what can no longer be checked is named; below, it is not what was received. The app's
+own sound beside a reply that was played completely is not a fault. Audio that is too short, or has too little voice, to be judged is
+reported as such.
 """
 
 from __future__ import annotations

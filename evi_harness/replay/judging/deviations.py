@@ -1,6 +1,6 @@
 """Deviations: the differences between the messages that an app sent and those expected of it.
 
-That is what the recorded app sent, or what was accepted in its place: ``recorded`` stands for either, and no sentence says which.
+That is what the recorded app sent, or what was accepted in its place: ``recorded`` means either, and no sentence says which.
 
 Rules of living here: one change of one message is one deviation; what only follows from it (the service's answers that did not come, the
 messages that these would have prompted) is listed under it and not counted.

@@ -1,11 +1,11 @@
 """Expectations: accepted messages that replace the recorded ones, and a recording that expects them.
 
-Whoever plays, pairs, compares and reports is given a session whose sent messages are the expected ones, and knows no more of it. So the
-expected message is what releases what waited for it, and causes are derived from what is expected.
+The modules that play, pair, compare and report get a session whose sent messages are the expected ones, and know nothing else. So an
+expected message releases what waited for it, and causes are derived from what is expected.
 
-Rules of living here: received events and audio stay as they were recorded, in time and order. A message that stands for a recorded one
-keeps its place; another is put where it was sent, among the received events, on the recording's axis of time. The order of what
-was sent is today's.
+Rules of living here: received events and audio stay as they were recorded, in time and order. A message that replaces a recorded one keeps
+its place; another is put where it was sent, among the received events, on the recording's axis of time. The order of what was sent is
+today's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Whether a handler falls behind: it takes longer for its messages than the gaps between them.
 
-Rules of living here: read off a replay's session alone, so it is exact where its clock is. How long one message waits is no fault by
-itself: one slow callback delays what comes meanwhile, and is told by nothing but its own length. Counted is what several add up to.
+Rules of living here: read off a replay's session alone, so it is exact where its clock is. A message that waits long is not a fault in
+itself: one slow callback delays whatever arrives meanwhile, and only its own length shows that. What counts is the delay that several
+callbacks add up to.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """JSON paths: places in a message, written so that a path from a report can be excluded from a comparison.
 
 A path begins with ``$`` and goes on with any of ``.name``, ``['any name']``, ``[0]``, ``[*]`` (every item) and ``..name`` (at any depth).
-Before it may stand the type of a message and a colon: then it is about messages of that type alone.
+It may be preceded by the type of a message and a colon: then it applies to messages of that type alone.
 
-Rules of living here: a small part of the JSON paths that others know, and what is of it means the same; what is not of it is an error
-that says where. The path of every place that ``differences`` finds is one.
+Rules of living here: a small part of the usual JSON paths, with the same meaning; anything else is an error that gives the position. The
+path of every place that ``differences`` finds is one.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 Only for releasing what waited for it. What is reported is decided afterwards, by alignment, which can see the whole.
 
-Rules of living here: an equal message meets at once. One that equals nothing stays loose and may stand in for a message of its family
-and identity that something waits for: then it differs. So an unexpected message releases nothing by itself. What another stood in for,
-and what was given up, may still come: it is then itself and no other, so that one change does not shift all that follows. Of equal messages
-the first is met first; the player, which knows the time, may hand one over to a later one.
+Rules of living here: an equal message meets at once. One that equals nothing stays loose and may stand in for a message of its family and
+identity that something waits for: then it differs. So an unexpected message alone releases nothing. What another stood in for, and what was
+given up, may still come: it is then itself and no other, so that one change does not shift all that follows. Of equal messages the first is
+met first; the player, which knows the time, may hand one over to a later one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Messages of the app that the service does not accept, by the dialect's rules.
 
-Rules of living here: what is wrong with a message is the dialect's to say. What the recording did as well is not told: the recording
-sends it in place of the app, or the real service has put up with it.
+Rules of living here: the dialect decides what is wrong with a message. What the recording did as well is not reported: the recording sends
+it in place of the app, or the real service has put up with it.
 """
 
 from __future__ import annotations

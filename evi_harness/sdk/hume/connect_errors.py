@@ -1,7 +1,7 @@
 """Why an endpoint cannot be reached, or what it refused, as one of our errors.
 
 Rules of living here: nothing of the exception is quoted but what is known to hold no key. The SDK's ApiError shows the headers of the
-request, and a URI that the websockets library complains of has the key in its query; so they are told by their status and their type.
+request, and a URI that the websockets library complains of has the key in its query; so they are described by their status and their type.
 """
 
 from __future__ import annotations

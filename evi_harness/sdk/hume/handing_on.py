@@ -2,7 +2,7 @@
 
 An item counts from when it was put into the stream. One that the app takes out again itself, as when it drops its queue at an interruption,
 was not handed on. Neither was one in a stream that the SDK's player was never given, as when the handler makes its stream anew while the
-player goes on with the old one. Of an iterable that is no stream of the SDK's, an item counts from when the player takes it.
+player goes on with the old one. In an iterable that is not a stream of the SDK, an item counts from when the player takes it.
 
 The player takes the format of the whole stream from its first item (from 0.11.3 on; from each item before), and plays what has no header as
 48 kHz mono. So a headerless item is in the format of the stream that it is in. Only what begins like MP3 is decoded; all else is played as

@@ -1,6 +1,6 @@
 """Unify the forms of a developer's handler: callbacks as in Hume's guide, or a function that takes the connection.
 
-Rules of living here: a handler may be sync or async and may have any of the callbacks; what is no handler is told what would be one.
+Rules of living here: a handler may be sync or async and may have any of the callbacks; for anything else, the error says what a handler is.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Hume's SDK as an ``Adapter``: the one object through which other rooms know it.
 
-Rules of living here: no rule of its own; each member asks the module that knows. What is heavy is imported when it is asked.
+Rules of living here: no rules; each member calls the module that knows. Heavy imports happen then.
 """
 
 from __future__ import annotations

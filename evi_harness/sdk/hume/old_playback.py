@@ -1,8 +1,8 @@
 """Playback of the SDK before 0.9, through software sound.
 
-Up to 0.8.6 the SDK handed each chunk to pydub, which looks for a player on the machine and plays it on another thread. Nothing of that
-can stand on a machine without sound, nor in virtual time; so its one function, ``play_audio``, is replaced by one that plays the chunk
-through the stand-in for sounddevice. From 0.9 on the SDK plays through sounddevice itself, and nothing is replaced.
+Up to 0.8.6 the SDK handed each chunk to pydub, which looks for a player on the machine and plays it on another thread. None of that works
+on a machine without sound, or in virtual time; so its one function, ``play_audio``, is replaced by one that plays the chunk through the
+stand-in for sounddevice. From 0.9 on the SDK plays through sounddevice itself, and nothing is replaced.
 """
 
 from __future__ import annotations

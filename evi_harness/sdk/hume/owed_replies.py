@@ -1,6 +1,6 @@
 """Whether a reply of the assistant is still due or under way, which a conversation waits for before it ends.
 
-Rules of living here: told by the messages alone. What has come to be played and is not over yet is the speaker's to know.
+Rules of living here: decided by the messages alone. Only the speaker knows which audio is still playing.
 """
 
 from __future__ import annotations

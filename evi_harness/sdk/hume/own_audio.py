@@ -1,7 +1,7 @@
 """Audio that the app sends itself, recognised by its sender, and what is silenced when it comes.
 
-An app whose audio comes from elsewhere than a microphone (a bridge, a plugin of a framework, a raw client) sends it itself. Who else would
-speak for its user, the SDK's microphone or the recorded audio, is then silent.
+An app whose audio comes from elsewhere than a microphone (a bridge, a plugin of a framework, a raw client) sends it itself. Then the other
+sources of the user's audio, the SDK's microphone or the recorded audio, are silent.
 
 Rules of living here: what the app sends is sent as ever; only the one connection's own attributes are replaced. What comes out of the SDK's
 microphone is the microphone's, whoever opened it.

@@ -1,6 +1,6 @@
 """A handler that takes the connection, in a live conversation: what it reads, and whether it opens the microphone.
 
-Both are seen where they cross: at the connection below the SDK, and at the SDK's interface. Audio of its own is ``own_audio``'s.
+Both are seen where they cross: at the connection below the SDK, and at the SDK's interface. ``own_audio`` sees the audio that it sends.
 
 Rules of living here: nothing that the handler does goes otherwise because it is watched; what is replaced is put back.
 """

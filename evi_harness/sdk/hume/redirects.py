@@ -3,8 +3,8 @@
 The websockets library follows a redirect of a handshake anywhere and takes its own idea of credentials out of the request before: three
 headers, among which X-Hume-Api-Key is not. httpx follows with less, and would let a user wonder; both are refused by one rule.
 
-Rules of living here: what is replaced in the websockets library stands there while a connection is being opened and no longer, and judges
-only connections that are opened from within the block: those of the app's own go where they went before.
+Rules of living here: the websockets library is patched only while a connection is being opened, and the patch affects only connections
+opened within the block: the app's other connections go where they went before.
 """
 
 from __future__ import annotations
