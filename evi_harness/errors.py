@@ -155,11 +155,11 @@ def value_of(name: str) -> Iterator[None]:
 
 
 class SpecError(UsageError):
-    """A handler SPEC is neither ``FILE.py:NAME`` nor ``PACKAGE.MODULE:NAME``."""
+    """A handler is named neither as ``FILE.py:NAME`` nor as ``PACKAGE.MODULE:NAME``."""
 
 
 class NotAHandler(UsageError):
-    """SPEC names an existing object that is not a handler."""
+    """The given object, or the one that was named, is not a handler."""
 
 
 class SessionError(EviHarnessError):
@@ -244,7 +244,7 @@ class RedirectRefused(EviHarnessError):
 
     Args:
         asked: The origin that was asked: scheme, host and port.
-        led_to: The origin that it leads to; None where it is no address.
+        led_to: The origin that it leads to; None where it is not an address.
         what: What was to be opened.
     """
 

@@ -169,7 +169,7 @@ def sockets_in(value: Json) -> List[HarSocket]:
         value: The file, as JSON.
 
     Raises:
-        NotHar: It is none.
+        NotHar: It is not a HAR file.
     """
     log = value.get("log") if isinstance(value, dict) else None
     entries = log.get("entries") if isinstance(log, dict) else None

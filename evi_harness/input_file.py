@@ -93,7 +93,7 @@ def read_file(path: Union[str, Path], kind: str, error: Type[EviHarnessError] = 
         hint: What to do about what is in it, or that it is too large.
 
     Raises:
-        EviHarnessError: As ``error`` says: it is no regular file, too large, or holds a zero byte, as no text does.
+        EviHarnessError: As ``error`` says: it is not a regular file, too large, or holds a zero byte, as no text does.
         OSError: It is not there, or may not be read.
     """
     pieces = []

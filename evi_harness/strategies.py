@@ -157,7 +157,7 @@ def received_messages(types: Optional[Sequence[str]] = None) -> SearchStrategy[F
         types: Names of message types to choose from; None for all that the service sends.
 
     Raises:
-        KeyError: A name is no message of the service's.
+        KeyError: A name is not a message of the service's.
     """
     rows = _received_fields()
     chosen = [_with_type(name, rows[name]) for name in (rows if types is None else types)]
@@ -171,7 +171,7 @@ def sent_messages(types: Optional[Sequence[str]] = None) -> SearchStrategy[Frame
         types: Names of message types to choose from; None for all that an app sends.
 
     Raises:
-        KeyError: A name is no message of an app's.
+        KeyError: A name is not a message of an app's.
     """
     rows = _sent_fields()
     chosen = [_with_type(name, rows[name]) for name in (rows if types is None else types)]

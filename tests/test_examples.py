@@ -121,5 +121,5 @@ def test_commands_of_latency_run(name: str, tmp_path: Path, monkeypatch: pytest.
     assert n_run > 2
     for shown in (text for language, text in blocks(page) if language == "" and text.startswith("session ")):
         # Another detector, or another version of it, hears speech begin and end elsewhere.
-        detector = re.findall(r"stretches by (.*?),", shown)[0]
-        assert shown in printed or f"stretches by {detector}," not in printed
+        detector = re.findall(r"stretches found by (.*?),", shown)[0]
+        assert shown in printed or f"stretches found by {detector}," not in printed

@@ -97,7 +97,7 @@ def revisions(a: str, b: str, command: Sequence[str]) -> Iterator[Tuple[OneSide,
 
     Raises:
         UsageError: There is no command.
-        EviHarnessError: This is no repository, there is no such revision, or it cannot be checked out.
+        EviHarnessError: This is not a repository, there is no such revision, or it cannot be checked out.
     """
     if not command:
         hint = "Put it after --, as in: ab --a-rev main --b-rev HEAD -- evi-harness replay …"
@@ -153,7 +153,7 @@ def compare_sides(
         The report.
 
     Raises:
-        UsageError: The options cannot be meant; no run is asked for; there is no such metric.
+        UsageError: The options are invalid; no run is asked for; there is no such metric.
         EviHarnessError: A run fails, takes too long or measures nothing.
     """
     require_number("n_runs", n_runs, RUNS)

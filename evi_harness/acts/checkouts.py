@@ -39,7 +39,7 @@ def checkouts(ids: Sequence[str]) -> Iterator[List[Path]]:
         ids: The commits.
 
     Raises:
-        EviHarnessError: This is no repository, or a commit cannot be checked out.
+        EviHarnessError: This is not a repository, or a commit cannot be checked out.
     """
     worktrees = Path(git("rev-parse", "--git-common-dir")).resolve() / _WORKTREES
     _take_away_what_is_left(worktrees)
@@ -62,7 +62,7 @@ def worktrees() -> Tuple[Path, ...]:
     """The folders in which this repository is checked out, links in their paths resolved.
 
     Raises:
-        EviHarnessError: This is no repository.
+        EviHarnessError: This is not a repository.
     """
     listed = git("worktree", "list", "--porcelain").splitlines()
     return tuple(Path(line.partition(" ")[2]).resolve() for line in listed if line.startswith("worktree "))

@@ -157,7 +157,7 @@ def diagnose(*, base_url: Optional[str] = None, offline: bool = False, act: Opti
         act: One of ``ACTS``, to check what that needs and nothing else; None for all.
 
     Raises:
-        UsageError: ``base_url`` is no URL of an endpoint, or ``act`` needs none.
+        UsageError: ``base_url`` is not a URL of an endpoint, or ``act`` needs none.
     """
     if act in (REPLAY, SERVE) and base_url is not None:
         raise UsageError(

@@ -68,7 +68,7 @@ def lent_executor(address: str) -> Iterator[Executor]:
             ``tls://HOST:PORT`` of one behind TLS, for which Dask's own configuration names the certificates.
 
     Raises:
-        UsageError: It is no address of a kind that is known.
+        UsageError: It is not an address of a kind that is known.
         EviHarnessError: The package for it is not installed, nobody answers there, or there are no certificates that can be used.
     """
     scheme = urlsplit(address).scheme

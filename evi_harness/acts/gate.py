@@ -201,7 +201,7 @@ def gate_for(options: GateOptions, *, is_replay: bool, folder: Optional[Path] = 
 
     Raises:
         UsageError: A threshold cannot be read, or is about the service in a replay; there is no app to be judged; the configuration
-            cannot be meant.
+            is invalid.
         EviHarnessError: The baseline cannot be read.
     """
     return gate_from(options, load_configuration(folder), is_replay=is_replay, names_no_handler=names_no_handler)
@@ -301,7 +301,7 @@ def rules_for(options: GateOptions, configured: Configuration) -> ComparisonRule
     """How to compare: what is asked for, else what is configured, else the default.
 
     Raises:
-        UsageError: A value cannot be meant.
+        UsageError: A value is invalid.
     """
     default = ComparisonRules()
     false_alarm = _first(options.false_alarm, configured.false_alarm, default.false_alarm)
@@ -329,7 +329,7 @@ def load_baseline(file: Path) -> Baseline:
     """Read a baseline.
 
     Raises:
-        EviHarnessError: It is not there, cannot be read or is no baseline.
+        EviHarnessError: It is not there, cannot be read or is not a baseline.
     """
     return read_baseline_json(load_json_file(file), str(file))
 

@@ -55,7 +55,7 @@ def import_capture(file: Union[str, Path], *, out: Union[str, Path] = DEFAULT_OU
         The new session folder.
 
     Raises:
-        CaptureError: The file is no capture; names the line.
+        CaptureError: The file is not a capture; names the line.
         SessionUnwritable: The folder cannot be made or written.
     """
     path = Path(file)
@@ -140,7 +140,7 @@ def _require_messages(frames: Sequence[Frame], path: Path) -> None:
 
 
 def _refused(what: str, where: str, path: Path, form: Optional[ForeignForm] = None) -> CaptureError:
-    """The error for a file that is no capture, with what it looks like and the formats that are."""
+    """The error for a file that is not a capture, with what it looks like and the formats that are."""
     if form is None:
         return CaptureError(what, where=where, hint=_FORM)
     way = form.way.replace("FILE", shlex.quote(str(path)))

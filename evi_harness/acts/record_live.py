@@ -72,7 +72,7 @@ class LiveOptions:
         device: The microphone, by index or by a part of its name; None for the default one.
         config_id: EVI's configuration; None for HUME_CONFIG_ID.
         allow_user_interrupt: Whether the microphone is sent while the assistant plays.
-        handler: A SPEC, a handler itself, or None for the built-in one.
+        handler: A name (``FILE.py:NAME``), a handler itself, or None for the built-in one.
         arguments: Further arguments for the handler's class or function, by name.
         microphone: ``auto`` to switch the microphone off when the handler sends its own audio, ``sdk`` to leave it on, ``off`` for none.
     """
@@ -104,7 +104,7 @@ class LiveResult:
         heard: heard.wav, if a software speaker played the replies.
         leave: How the app ended its process after the conversation, with the place; None if it did not.
         remarks: Deviations from what was requested, as sentences; not faults.
-        handler: The handler's SPEC, None for the built-in one and for an object.
+        handler: The handler's name (``FILE.py:NAME``), None for the built-in one and for an object.
         arguments: Its further arguments, by name.
         silenced: What happened to the microphone when the handler sent its own audio; None if it did not.
     """
@@ -153,7 +153,7 @@ def record_live(options: LiveOptions, write: Callable[[str], object] = print, *,
         Where the session is. With a ``problem`` where the recording ended early, or the handler or the sound failed on the way.
 
     Raises:
-        UsageError: An option that cannot be meant: an unknown device, a file that is no audio, a handler that is none, a name that no
+        UsageError: An invalid option: an unknown device, a file that is not audio, a handler that is not one, a name that no
             session can have.
         EviHarnessError: Nothing could be recorded: no key, no microphone, no connection, nowhere to write, a handler that does not import.
         KeyboardInterrupt: A signal came before there was a connection.

@@ -121,7 +121,7 @@ def _heard(found: Salvage) -> Optional[TrackFile]:
 
 
 def _left_out(place: Folder, found: Salvage) -> List[Loss]:
-    """What was heard belongs to a session that is complete, and is no part of one that is not any more."""
+    """What was heard belongs to a session that is complete, and is not part of one that no longer is."""
     heard = _heard(found)
     if heard is None or (found.session.header.complete and not found.losses):
         return []

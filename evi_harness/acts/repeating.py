@@ -86,7 +86,7 @@ class RepeatedReplay:
 
 
 def check_runs(n_runs: int, asked: ReplayOptions) -> None:
-    """Refuse a number of runs that cannot be meant.
+    """Refuse an invalid number of runs.
 
     Args:
         n_runs: The number.

@@ -220,7 +220,7 @@ def replay_session(
     Args:
         session: A session, or its folder.
         handler: None or ``"builtin"`` for the built-in handler, which prints a transcript and sends the recorded messages, so the result
-            says nothing about your app; ``"recorded"`` for the null test, which replays the recording against itself; a SPEC
+            says nothing about your app; ``"recorded"`` for the null test, which replays the recording against itself; a name
             (``FILE.py:NAME`` or ``PACKAGE.MODULE:NAME``); or a function ``on_message(message)`` or ``on_message(message, stream)``, a
             function ``main(socket)`` or ``main(socket, stream)`` that reads the connection itself, an object of the quickstart's shape, a
             class of such objects, or a function that returns one of these. docs/explanation/replay.md says who sends the user's audio. The

@@ -122,7 +122,7 @@ def replay_live(
         The report; its folder holds the new session.
 
     Raises:
-        UsageError: An option that cannot be meant; a recording of which nobody knows what was sent; it was not agreed to.
+        UsageError: An invalid option; a recording of which nobody knows what was sent; it was not agreed to.
         SessionUnreadable: The session cannot be read.
         IncompleteRecording: It is incomplete or damaged, and that is not allowed.
         EviHarnessError: No key; no connection; nowhere to write.

@@ -210,7 +210,7 @@ def tensors(model: bytes) -> Dict[str, Array]:
         model: The file: messages of Protocol Buffers (https://protobuf.dev/programming-guides/encoding/).
 
     Raises:
-        ImportError: This is no such file.
+        ImportError: This is not such a file.
     """
     try:
         # The network for 8 kHz stands beside it, with tensors of the same names, and some of the same shape.

@@ -115,7 +115,7 @@ class Playback:
             since_ns: Look from this time on; for audio that was played more than once.
 
         Returns:
-            When its first sample sounded, None where it did not or was no audio.
+            When its first sample sounded, None where it did not or was not audio.
         """
         for start in self._found(samples) if samples else ():
             at_ns = self.heard_ns(start)

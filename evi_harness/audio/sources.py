@@ -62,7 +62,7 @@ class PcmSource:
 
 
 class SilenceSource:
-    """Plays silence for ever: a microphone that nobody speaks into.
+    """Plays silence forever: a microphone that nobody speaks into.
 
     Args:
         pcm: The format.
@@ -87,7 +87,7 @@ class FileSource:
         mono: Mix the channels to one. Otherwise they are the file's.
 
     Raises:
-        UsageError: There is no such file, it is no audio that can be read, or there is not one sample in it.
+        UsageError: There is no such file, it is not audio that can be read, or there is not one sample in it.
         EviHarnessError: The soundfile package cannot be loaded.
     """
 
@@ -287,7 +287,7 @@ class UserTrack:
         has_headers: Whether some of the audio was sent with a header, as a WAV file.
 
     Raises:
-        SessionUnreadable: The user's audio is no 16-bit PCM, or its format changes on the way.
+        SessionUnreadable: The user's audio is not 16-bit PCM, or its format changes on the way.
     """
 
     def __init__(self, session: Session, dialect: Dialect) -> None:

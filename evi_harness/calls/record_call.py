@@ -44,7 +44,7 @@ def record_conversation(
         device: The microphone, by its index or part of its name; None for the system's default.
         config_id: EVI's configuration; None for HUME_CONFIG_ID, else EVI's default.
         allow_user_interrupt: Also send the microphone while the assistant speaks.
-        handler: Your handler or its SPEC, in any form that ``replay_session`` accepts; None for the built-in one.
+        handler: Your handler, or its name (``FILE.py:NAME``), in any form that ``replay_session`` accepts; None for the built-in one.
         arguments: Arguments for the handler's class or function, by name.
         microphone: ``auto``: on until the handler sends its own audio; ``sdk``: always on; ``off``: none.
         write: Receives each line that the built-in handler prints; None to drop them.

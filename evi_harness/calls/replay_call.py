@@ -85,8 +85,8 @@ def replay_sessions(
         stop_at_first: Stop at the first session that does not pass.
         html: A folder for the page of each replay and an index.html; None for no pages.
         audio_format: How the pages' sound is compressed: ``ogg`` or ``flac``.
-        **options: Any other argument of ``replay_session`` except ``defer`` and ``write``. The handler must be None, a SPEC or an
-            ``app_command``, because other processes load it.
+        **options: Any other argument of ``replay_session`` except ``defer`` and ``write``. The handler must be None, a name
+            (``FILE.py:NAME``) or an ``app_command``, because other processes load it.
 
     Returns:
         The report, with an outcome for each session in the order of ``sessions``.

@@ -92,7 +92,7 @@ class Admission:
         return None
 
     def preflight(self, headers: Mapping[str, List[str]]) -> Optional[Dict[str, str]]:
-        """The headers of the answer to a browser's question whether a page may make a request; None where this is no such question.
+        """The headers of the answer to a browser's question whether a page may make a request; None where this is not such a question.
 
         Args:
             headers: Of an ``OPTIONS`` request that is not refused.
@@ -107,7 +107,7 @@ class Admission:
         return {**answer, "Access-Control-Max-Age": str(PREFLIGHT_S)}
 
     def shared_with(self, origin: Optional[str]) -> Dict[str, str]:
-        """The headers that let a page of an origin read the answer; none for who is no page, or one that is not answered."""
+        """The headers that let a page of an origin read the answer; none for a client that is not a page, or that is not answered."""
         if origin is None or not self._is_origin(origin):
             return {}
         return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}

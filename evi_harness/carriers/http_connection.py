@@ -103,7 +103,7 @@ class HttpConnection(web.RequestHandler):
 
     @property
     def _is_gone(self) -> bool:
-        """Whether the client has gone: what goes wrong then, for want of somebody to write to, is no fault."""
+        """Whether the client has gone: what goes wrong then, for want of somebody to write to, is not a fault."""
         return self.transport is None or self.transport.is_closing()
 
     def handle_error(

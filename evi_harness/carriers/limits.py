@@ -44,7 +44,7 @@ class ServerLimits:
             values: Names (see ``LIMIT_NAMES``) and values as text; the last of a name counts.
 
         Raises:
-            UsageError: There is no such limit, or its value is no positive number.
+            UsageError: There is no such limit, or its value is not a positive number.
         """
         return replace(self, **dict(_field_and_value(name, text) for name, text in values))
 

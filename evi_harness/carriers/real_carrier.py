@@ -35,7 +35,7 @@ def loopback(host: str) -> str:
         host: An address, or ``localhost``, which is never looked up.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is not a loopback address.
     """
     name = LOOPBACK if host == "localhost" else host
     try:
@@ -56,7 +56,7 @@ class RealCarrier:
         port: The port; 0 picks one that is free.
 
     Raises:
-        UsageError: The host is no loopback address.
+        UsageError: The host is not a loopback address.
         EviHarnessError: On entering: the port cannot be had.
         Exception: On leaving: what a service raised, unless the block raises already.
     """

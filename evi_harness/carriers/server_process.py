@@ -140,7 +140,7 @@ class ServerProcess:
         served: The conversations as far as they have been asked for; all of them once it has stopped.
 
     Raises:
-        UsageError: The host is no loopback address; on entering: ``open_service`` cannot be pickled.
+        UsageError: The host is not a loopback address; on entering: ``open_service`` cannot be pickled.
         EviHarnessError: On entering: the port cannot be had or the child does not start. On leaving: the child has gone.
         Exception: On leaving: what a service raised, unless the block raises already.
     """

@@ -51,7 +51,7 @@ class PreciseSelector(selectors.DefaultSelector):
         """Wait until something is ready or the time is over.
 
         Args:
-            timeout: Seconds; None to wait for ever. Zero or less only looks.
+            timeout: Seconds; None to wait forever. Zero or less only looks.
         """
         if timeout is None or timeout <= 0 or self._descriptor < 0:
             return super().select(timeout)

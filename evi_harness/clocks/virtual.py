@@ -88,7 +88,7 @@ class VirtualLoop(AppLoop):
     Attributes:
         steps: The queue of callbacks; it counts and measures them.
         charges: All charges, in order.
-        limit_ns: Where virtual time ends, None for nowhere: a jump beyond is not made. For an app that waits on for ever, timer by timer.
+        limit_ns: Where virtual time ends, None for nowhere: a jump beyond is not made. For an app that waits on forever, timer by timer.
         before_moves: Called before the clock moves, on the loop's thread: what belongs to the instant that ends is still stamped with it.
         after_moves: Called when it has moved.
         on_woken: Called when a thread wakes the loop for which the clock did not stand still, on that thread, with who does.

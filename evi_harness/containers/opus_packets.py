@@ -27,7 +27,7 @@ class OpusHead:
 
     Attributes:
         channels: How many.
-        pre_skip: So many frames at 48 kHz at the beginning are no sound of the stream's.
+        pre_skip: So many frames at 48 kHz at the beginning are not sound of the stream's.
         gain: What the decoder amplifies by, in 1/256 dB.
         mapping: The mapping family and its table, as the header has them.
     """
@@ -62,7 +62,7 @@ def head_of(content: bytes) -> OpusHead:
         content: The first packet of a stream in Ogg, ``CodecPrivate`` in webm.
 
     Raises:
-        ContainerError: It is none, or of a version that did not exist in 2026.
+        ContainerError: It is not an Opus header, or of a version that did not exist in 2026.
     """
     if len(content) < _FIXED_HEAD.size or content[:8] != b"OpusHead":
         raise ContainerError("its Opus header cannot be read")

@@ -77,7 +77,7 @@ def knows(sdk_version: str, name: str) -> bool:
         name: The type.
 
     Raises:
-        UsageError: ``sdk_version`` is no version.
+        UsageError: ``sdk_version`` is not a version.
     """
     row = MESSAGES.get(name)
     return row is not None and row.received and parse_version(sdk_version) >= parse_version(row.known_since)
@@ -94,7 +94,7 @@ def problems(frame: Frame, sdk_version: str) -> List[ParseProblem]:
         All problems; empty where the version parses it.
 
     Raises:
-        UsageError: ``sdk_version`` is no version.
+        UsageError: ``sdk_version`` is not a version.
     """
     version = parse_version(sdk_version)
     fields = parse(frame.outline)
@@ -143,7 +143,7 @@ def upgrade(frame: Frame, sdk_version: str) -> Optional[Tuple[Frame, List[str]]]
         is left alone.
 
     Raises:
-        UsageError: ``sdk_version`` is no version.
+        UsageError: ``sdk_version`` is not a version.
     """
     version = parse_version(sdk_version)
     message = read(RECEIVED, frame)

@@ -34,7 +34,7 @@ def is_message(value: Any) -> bool:
 
 
 def form_of_row(value: Any) -> Optional[ForeignForm]:
-    """What a line that is no such message looks like.
+    """What a line that is not such a message looks like.
 
     Args:
         value: The line, as JSON; it may be anything.
@@ -72,7 +72,7 @@ def form_of_whole(value: Any) -> Optional[ForeignForm]:
 
 
 def form_of_bytes(head: bytes) -> Optional[ForeignForm]:
-    """What a file that is no text looks like by its first bytes."""
+    """What a file that is not text looks like by its first bytes."""
     name = next((name for at, signature, name in _SIGNATURES if head.startswith(signature, at)), None)
     if name is None:
         return None

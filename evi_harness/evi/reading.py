@@ -36,7 +36,7 @@ def read(kind: str, frame: Frame) -> Message:
 
 
 def parse(text: bytes) -> Any:
-    """The JSON value of a text, None where it is no JSON that Python reads (too deep and numbers too long included)."""
+    """The JSON value of a text, None where it is not JSON that Python reads (too deep and numbers too long included)."""
     try:
         return json_value(text.decode())
     except (ValueError, RecursionError):
@@ -50,7 +50,7 @@ def text_of(fields: Mapping[str, Any]) -> str:
 
 
 def milliseconds_ns(value: Any) -> Optional[int]:
-    """Milliseconds on the wire as nanoseconds, None where it is no finite number."""
+    """Milliseconds on the wire as nanoseconds, None where it is not a finite number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:

@@ -52,7 +52,7 @@ def _emotions(fields: Fields) -> Dict[str, float]:
 
 
 def _number(value: Any) -> Optional[float]:
-    """A score, None where it is no finite number."""
+    """A score, None where it is not a finite number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:

@@ -20,7 +20,7 @@ def readdressed(answer: Frame, call_id: Any) -> Frame:
 
     Args:
         answer: A sent frame with a ``tool_call_id``; one that has none comes back as it is.
-        call_id: The id of the call that is to be answered; where it is no string, neither is there anything to address.
+        call_id: The id of the call that is to be answered; where it is not a string, neither is there anything to address.
     """
     if not isinstance(call_id, str):
         return answer

@@ -89,7 +89,7 @@ def _shown_ns(text: str) -> int:
 
 
 def _cut(spans: List[SaidSpan]) -> List[SaidSpan]:
-    """An assumed end is no later than the next beginning."""
+    """An assumed end is not later than the next beginning."""
     begins = sorted({one.begin_ns for one in spans})
     found = []
     for one in spans:

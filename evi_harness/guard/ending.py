@@ -44,7 +44,7 @@ class Notes(Protocol):
 
 
 def ends_app(error: BaseException) -> bool:
-    """Whether an exception ends an app that it leaves: an exit, or another of the app's that is no ``Exception``, since nobody takes it.
+    """Whether an exception ends an app that it leaves: an exit, or another of the app that is not an ``Exception``, since nothing takes it.
 
     One that is a library's is for whoever runs that: pytest, and what limits its time, end a test by such.
     """
@@ -120,7 +120,7 @@ class Ending:
         """Take an exit that came out of the app's code.
 
         Args:
-            error: A ``SystemExit``, a ``KeyboardInterrupt`` or another that is no ``Exception``: nobody takes it on its way out.
+            error: A ``SystemExit``, a ``KeyboardInterrupt`` or another that is not an ``Exception``: nothing handles it on its way out.
             who: What raised it, None for the app at large.
             of: The seq of the event that it is about.
             stack: Where, if the exception has no place in the developer's code.

@@ -39,7 +39,7 @@ def seeded(seed: Optional[int]) -> Iterator[None]:
         seed: A number from 0 to 4294967295, None to leave all as it is.
 
     Raises:
-        UsageError: It is no such number.
+        UsageError: It is not such a number.
     """
     check_seed(seed)
     if seed is None:

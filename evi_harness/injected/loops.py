@@ -120,7 +120,7 @@ class AppTime:
         return bool(self._loops)
 
     def unlimited(self) -> None:
-        """Let time go on for ever: an app that does not end is ended by others."""
+        """Let time go on forever: an app that does not end is ended by others."""
         for loop in self._loops:
             loop.limit_ns = None
 

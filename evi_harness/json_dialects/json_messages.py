@@ -76,7 +76,7 @@ def without_members(value: Json, is_left_out: Callable[[str], bool]) -> Json:
 
 
 def in_one_order(text: Json) -> Json:
-    """A JSON text with its names sorted, so that two that say the same are equal; what is no JSON text as it is."""
+    """A JSON text with its names sorted, so that two that say the same are equal; what is not a JSON text as it is."""
     with suppress(ValueError, TypeError, RecursionError):
         return json.dumps(json_value(text), sort_keys=True, ensure_ascii=False)
     return text

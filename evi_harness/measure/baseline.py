@@ -189,7 +189,7 @@ def read_baseline_json(value: Json, where: str) -> Baseline:
         where: The file, for errors.
 
     Raises:
-        EviHarnessError: They are no baseline, or one of a version that is not known here.
+        EviHarnessError: They are not a baseline, or one of a version that is not known here.
     """
     read = _Reader(where)
     found = read.member(value, "format", str, "")

@@ -70,7 +70,7 @@ def measure_client(reading: Reading, found: Samples) -> None:
     """Measure how long the app took, message by message.
 
     Args:
-        reading: A session; what is no replay has calls of tools, and nothing else to measure here.
+        reading: A session; what is not a replay has calls of tools, and nothing else to measure here.
         found: Takes the samples.
     """
     _tools(reading, found)

@@ -75,7 +75,7 @@ class ComparisonRules:
         least_by_metric: The same for some metrics by name.
         job_noise: How much one job's machine differs from another's, as a share; 0 for a machine that nobody else uses.
         seed: Seed of the resampling.
-        metrics: What is compared; None for all of ``families`` that are no part of another.
+        metrics: What is compared; None for all of ``families`` that are not part of another.
         families: Which families of metrics.
     """
 
@@ -230,7 +230,7 @@ def _by_metric(run: MeasuredRun) -> Dict[str, List[Sample]]:
 
 
 def _compared(old: Sequence[Mapping[str, List[Sample]]], new: Sequence[Mapping[str, List[Sample]]], rules: ComparisonRules) -> List[str]:
-    """What is compared, in the table's order: what is asked for, else what has a value on either side and is no part of another."""
+    """What is compared, in the table's order: what is asked for, else what has a value on either side and is not part of another."""
     if rules.metrics is not None:
         return [metric for metric in METRICS if metric in rules.metrics]
     there = {metric for one in (*old, *new) for metric, samples in one.items() if any(sample.value is not None for sample in samples)}

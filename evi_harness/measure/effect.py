@@ -62,7 +62,7 @@ def parse_effect(text: str) -> Effect:
         text: ``5%``, ``20ms`` or ``5%,1ms..50ms``.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is not a share or a time.
     """
     if len(text) > _LONGEST:
         raise UsageError(f"{text[:_LONGEST]!r}… is not a share or a time", hint=_HINT)

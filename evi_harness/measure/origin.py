@@ -22,8 +22,8 @@ class Origin:
 
     Attributes:
         session: What its samples call it.
-        recording: Id of the session that was replayed, None where it is no replay.
-        clock: ``virtual`` or ``real``; empty where it is no replay.
+        recording: Id of the session that was replayed, None where it is not a replay.
+        clock: ``virtual`` or ``real``; empty where it is not a replay.
         axis: How the recording's time was changed, as options and what they were given.
     """
 

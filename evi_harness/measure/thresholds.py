@@ -125,7 +125,7 @@ def parse_threshold(text: str) -> Threshold:
         text: For example ``turn_gap: p(95)<1200``.
 
     Raises:
-        UsageError: It is none; says where it stops being one, and what could stand there. Or it can never hold, or never fail.
+        UsageError: It is not a threshold; says where, and what is possible there. Or it can never hold, or never fail.
     """
     if not text.strip():
         raise UsageError("the threshold is empty", hint=_EXAMPLE)

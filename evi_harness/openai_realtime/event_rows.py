@@ -42,7 +42,7 @@ _FRACTION = re.compile(r"\.(\d{1,9})\d*")
 
 
 class NotEvents(Exception):
-    """Rows are no events of this protocol.
+    """Rows are not events of this protocol.
 
     Attributes:
         what: Half a sentence.
@@ -97,7 +97,7 @@ def event_rows(rows: Sequence[LogRow]) -> List[EventRow]:
         rows: All of a file, in order.
 
     Raises:
-        NotEvents: A row is no event, does not say who sent it, or the whole is another protocol's.
+        NotEvents: A row is not an event, does not say who sent it, or the whole is another protocol's.
     """
     _refuse_others(rows)
     found = [_event(row) for row in rows]

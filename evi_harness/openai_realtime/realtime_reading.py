@@ -48,7 +48,7 @@ def string(fields: Mapping[str, Any], name: str) -> Optional[str]:
 
 
 def ms_ns(value: Any) -> Optional[int]:
-    """Milliseconds on the wire as nanoseconds, None where they are no number from 0 on that any session reaches."""
+    """Milliseconds on the wire as nanoseconds, None where they are not a number from 0 on that a session can reach."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e9:
         return None
     return int(value * 1_000_000)

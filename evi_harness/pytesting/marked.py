@@ -83,7 +83,7 @@ def spec_from(handler: str, places: Sequence[Path]) -> str:
         places: What its file is relative to.
 
     Raises:
-        SpecError: It is no SPEC.
+        SpecError: It is not a SPEC.
         UsageError: Its file is at none of the places.
     """
     place, name = split_spec(handler)

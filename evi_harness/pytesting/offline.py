@@ -21,7 +21,7 @@ class Offline(NetworkGuard):
         tell: Called with a sentence for the first refusal at each place.
 
     Raises:
-        UsageError: A host cannot be meant.
+        UsageError: A host is invalid.
     """
 
     def __init__(self, allow_hosts: Iterable[str], tell: Callable[[str], object]) -> None:

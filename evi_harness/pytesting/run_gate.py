@@ -31,7 +31,7 @@ def measured_run(test: str, results: Iterable[ReplayResult]) -> Dict[str, Any]:
 
     Args:
         test: The test's name.
-        results: Its replays, in order; each behind the first has its number behind the name. What failed is no measure, and left out, and
+        results: Its replays, in order; each behind the first has its number behind the name. Failed ones are left out, and
             so is a replay to the built-in handler that no test named.
     """
     numbered = [(test if number == 1 else f"{test} ({number})", result) for number, result in enumerate(results, 1)]
@@ -51,7 +51,7 @@ class RunGate:
             replay bears the name of its test.
 
     Raises:
-        UsageError: A threshold cannot be read or is about the service; the configuration cannot be meant.
+        UsageError: A threshold cannot be read or is about the service; the configuration is invalid.
         EviHarnessError: The baseline cannot be read.
     """
 

@@ -131,8 +131,8 @@ class CheckedReplay(ReplayResult):
         Raises:
             AssertionError: A threshold does not hold, or cannot be judged; with the samples, the worst first. Or the replay failed: an app
                 that crashes is quick.
-            UsageError: It is none, or no text; or its metric is of the ``conversation`` family, which is the service's, and here a
-                recording's. Or no handler was given, so that no app was measured.
+            UsageError: It is not a threshold, or not text; or its metric is of the ``conversation`` family, which is the service's,
+                and here a recording's. Or no handler was given, so that no app was measured.
         """
         __tracebackhide__ = True
         if self.report.names_no_handler:
@@ -257,8 +257,8 @@ class Replayer:
         Where an event loop runs on this thread, the replay runs on another one, and the loop stands still for as long.
 
         Args:
-            handler: As ``replay_session`` takes it: a class, an object, a function, a SPEC; None for the built-in one. The file of a SPEC
-                is found from the test's own folder, then from pytest's rootdir, as the session of the mark is.
+            handler: As ``replay_session`` takes it: a class, an object, a function, or its name (``FILE.py:NAME``); None for the
+                built-in one. The file is found from the test's own folder, then from pytest's rootdir, as the session of the mark is.
             write: As ``replay_session`` has it.
             options: The others of ``replay_session``: ``clock``, ``ignore``, ``arguments``, ``max_late_ms`` …
 
@@ -266,7 +266,7 @@ class Replayer:
             The result, which is yet to be asserted.
 
         Raises:
-            UsageError: There is no such option, or no such file of a SPEC.
+            UsageError: There is no such option, or the handler's file does not exist.
             EviHarnessError: See ``replay_session``.
         """
         __tracebackhide__ = True
@@ -482,7 +482,7 @@ def client_threshold(text: object) -> Threshold:
         text: As ``parse_threshold`` takes it.
 
     Raises:
-        UsageError: It is no text or no threshold; or its metric is the service's, and here a recording's.
+        UsageError: It is not text or not a threshold; or its metric is the service's, and here a recording's.
     """
     if not isinstance(text, str):
         hint = "Give each separately, as in assert_latency('queue: max<50', 'handle: med<10ms')."

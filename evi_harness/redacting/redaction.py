@@ -304,7 +304,7 @@ class Redactor:
                 self._learn_credentials(value)
 
     def _pairs(self, text: bytes) -> List[Edit]:
-        """``name=value``, ``name: value`` and their like in a text that is no JSON: as good as it gets."""
+        """``name=value``, ``name: value`` and their like in a text that is not JSON: as good as it gets."""
         edits = []
         for match in self._pair_in_text.finditer(text):
             group = next(index for index in (2, 3, 4) if match[index] is not None)

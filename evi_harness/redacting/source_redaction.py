@@ -172,7 +172,7 @@ def _is_one_of_several(tokens: List[_Token], anchor: int) -> bool:
 
 
 def _is_name_itself(tokens: List[_Token], index: int, *, has_value: bool) -> bool:
-    """Whether a string behind a name is no value but a name again: the "API_KEY" of ``api_key=os.environ["API_KEY"]``."""
+    """Whether a string behind a name is not a value but a name again: the "API_KEY" of ``api_key=os.environ["API_KEY"]``."""
     if has_value or tokens[index - 1].text not in ("[", "(") or tokens[index - 2].kind != "name":
         return False
     return _NAME.fullmatch(tokens[index].text.strip("\"'")) is not None

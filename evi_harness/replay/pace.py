@@ -104,6 +104,6 @@ def max_gap_of(text: str) -> int:
         text: A length of time, as ``duration_ns`` reads it.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is invalid.
     """
     return duration_ns(text, "max_gap")

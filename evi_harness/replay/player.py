@@ -39,7 +39,7 @@ class Patience:
     Attributes:
         message_ns: For an awaited message, after the time at which it should have come.
         audio_ns: For a position, after the time at which the recording had it.
-        close_ns: For the app's close, after the time at which it should have come; as much too early is no remark either.
+        close_ns: For the app's close, after the time at which it should have come; as much too early is not a remark either.
     """
 
     message_ns: int = 30 * _SECOND

@@ -24,11 +24,11 @@ class Invocation:
         call: The call from Python as text, None for a command.
         test: The id of the test that made the call, None where none did.
         again: The command that replays this one session to this handler in the same way, to be run in ``cwd``; None where no command
-            can: for a session in memory, or a handler that has no SPEC.
+            can: for a session in memory, or a handler that was given as an object.
         is_redacted: Whether a secret was taken out of the arguments or the command: it has to be put back before they can be used.
         path: The recording's folder as it was given, None for a session in memory.
         sha256: Its digest, None likewise: see ``storage.digest``.
-        spec: The handler's SPEC, None for the built-in one and for an object.
+        spec: The handler's name (``FILE.py:NAME``), None for the built-in one and for an object.
         arguments: What the handler's class or function got, as text.
         severities: What findings weigh, as it was set.
         options: The other options that a verdict depends on, by the names that ``replay_session`` has for them.

@@ -222,7 +222,7 @@ class ReplayReport:
 
 
 def remarks(live: Session, n_alike: Optional[int] = None) -> List[str]:
-    """What a replay noted that is no fault, one sentence each.
+    """What a replay noted that is not a fault, one sentence each.
 
     Args:
         live: What was replayed.

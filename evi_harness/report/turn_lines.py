@@ -174,7 +174,7 @@ def _happenings(reading: Reading) -> Iterator[Happening]:
 
 
 def _first_of_reply(turn: Turn, calls: Dict[int, Call]) -> int:
-    """The first message of a reply that is no call of a tool."""
+    """The first message of a reply that is not a call of a tool."""
     said = [seq for seq in turn.reply if seq not in calls and seq not in turn.tool_calls]
     return (said or list(turn.reply))[0]
 

@@ -278,7 +278,7 @@ class _Command:
             self.finished = what[1]
 
     def _require_run(self, status: int) -> None:
-        """Refuse what was no run: nothing to judge, and never a pass."""
+        """Refuse to judge if nothing ran: that must never pass."""
         command = str(self.command)
         if self.failed is not None:
             raise CommandError(f"the part of evi-harness that runs in the app's process cannot start: {self.failed}", where=command)

@@ -119,7 +119,7 @@ class ReplayOptions:
     defer: bool = False
 
     def check(self) -> None:
-        """Refuse what cannot be meant, before anything runs. What is about the session itself is refused where that is known.
+        """Refuse invalid options, before anything runs. What is about the session itself is refused where that is known.
 
         Raises:
             UsageError: There is no such clock, host, wall clock, seed, finding, severity or microphone; a length of time is none; two

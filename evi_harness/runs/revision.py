@@ -133,7 +133,7 @@ def require_revision(handler: Any) -> None:
     """Look at where what is loaded now came from, in a process that is to run a revision; elsewhere, do nothing.
 
     Args:
-        handler: What was loaded: a SPEC, or the handler itself; None for the built-in one, which is no revision's.
+        handler: What was loaded: a SPEC, or the handler itself; None for the built-in one, which is not a revision's.
 
     Raises:
         EviHarnessError: Code of the repository's was loaded from another place than the checkout, or none from there; names the file.

@@ -50,7 +50,7 @@ class Outside:
         on_refused: Called with each refusal, on the thread that was refused.
 
     Raises:
-        UsageError: An option cannot be meant, or the recording does not know the time of day.
+        UsageError: An option is invalid, or the recording does not know the time of day.
         EviHarnessError: On entering: the network cannot be guarded, or the wall clock not be set.
     """
 

@@ -46,7 +46,7 @@ def split_spec(spec: str) -> Tuple[str, str]:
         The file or module, and the name in it.
 
     Raises:
-        SpecError: It is no SPEC.
+        SpecError: It is not a SPEC.
     """
     called = _CALLED.fullmatch(spec)
     hint: str
@@ -83,7 +83,7 @@ def load(spec: str, adapter: Optional[Adapter] = None) -> Any:
         adapter: The SDK that it uses, which may know why its import fails; None where nobody knows.
 
     Raises:
-        SpecError: It is no SPEC.
+        SpecError: It is not a SPEC.
         HandlerError: The file or module is not there, fails to import, or has no such name.
     """
     place, name = split_spec(spec)
@@ -177,7 +177,7 @@ def _in_package(path: Path, membership: Membership, place: str) -> ModuleType:
 
 
 def _free_name(path: Path) -> str:
-    """What to call the module of a file: its own name, unless a module that is no earlier load of it has that name already."""
+    """What to call the module of a file: its own name, unless a module that is not an earlier load of it has that name already."""
     name = path.stem
     while name in sys.modules and not _is_of(sys.modules[name], path):
         name += "_"

@@ -294,7 +294,7 @@ class Adapter(Protocol):
             arguments: What it takes besides, by name.
 
         Raises:
-            NotAHandler: It is none.
+            NotAHandler: It is not a handler.
             HandlerError: Building it failed.
         """
 

@@ -85,7 +85,7 @@ class Taking:
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
-    """The exceptions in a group of them, at any depth; an exception that is no group is its own."""
+    """The exceptions in a group of them, at any depth; an exception that is not a group is its own."""
     inner = getattr(error, "exceptions", None)
     if not isinstance(inner, (tuple, list)):
         yield error

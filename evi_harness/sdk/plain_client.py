@@ -1,7 +1,7 @@
 """The adapter for apps without an SDK: a function takes a connection of the websockets library, and reads and sends frames.
 
-It serves every dialect without a separate adapter. Nothing is parsed for the app, and its only microphone and player are those that it opens
-itself, on software sound.
+It serves every dialect without a separate adapter. Nothing is parsed for the app, and its only microphone and player are those that it
+opens itself, on software sound.
 """
 
 from __future__ import annotations

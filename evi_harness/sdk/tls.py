@@ -40,5 +40,5 @@ def tls_for(base_url: str, ca: Optional[Path] = None) -> Optional[ssl.SSLContext
 
 
 def _authorities(ca: Path) -> str:
-    """The text of a file of certificates, without what stands beside them in other letters. OpenSSL itself would read a device for ever."""
+    """The text of a file of certificates, without what stands beside them in other letters. OpenSSL itself would read a device forever."""
     return read_file(ca, "authorities", UsageError, hint="Give a PEM file with the certificate of the authority.").decode("ascii", "ignore")

@@ -63,7 +63,7 @@ def require_microphone(name: str) -> None:
     """Refuse what is none of ``MICROPHONES``.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is invalid.
     """
     if name not in MICROPHONES:
         raise UsageError(f"there is no microphone {name!r}", hint=f"There are: {', '.join(MICROPHONES)}.")

@@ -24,7 +24,7 @@ def base64_bytes(raw: bytes) -> Optional[bytes]:
         raw: The bytes between the quotes.
 
     Returns:
-        The bytes; None where it is no base64.
+        The bytes; None where it is not base64.
     """
     if len(raw) % 4 == 0:
         # As services write it.

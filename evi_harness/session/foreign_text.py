@@ -34,7 +34,7 @@ def json_value(text: str, most: int = MAX_VALUES) -> Json:
         most: How many values it may have.
 
     Raises:
-        ValueError: It is none, has more values, or a number of more than ``MAX_DIGITS`` digits.
+        ValueError: It is not JSON, has more values, or a number of more than ``MAX_DIGITS`` digits.
         RecursionError: It is nested too deeply.
     """
     if has_more_values(text, most):
@@ -46,7 +46,7 @@ def has_more_values(text: str, most: int) -> bool:
     """Whether a JSON text has more values than so many, about: each but the first follows a bracket or a comma.
 
     Args:
-        text: The text; of what is no JSON the answer means nothing.
+        text: The text; of what is not JSON the answer means nothing.
         most: How many it may have.
     """
     if len(text) <= most or _n_values(text) <= most:
@@ -72,7 +72,7 @@ def toml_tables(text: str) -> Dict[str, Json]:
     """Read a TOML text.
 
     Raises:
-        ValueError: It is none, or has an integer of more than 64 bits.
+        ValueError: It is not TOML, or has an integer of more than 64 bits.
         RecursionError: It is nested too deeply.
     """
     # Imported here: this room is also loaded in an app's process, where Python 3.9 has nothing that reads TOML.

@@ -165,7 +165,7 @@ class Header:
 
     @property
     def built_in(self) -> Optional[str]:
-        """How a replay came to run the built-in handler, ``BY_DEFAULT`` or ``BY_NAME``; None if it ran another one, or is no replay."""
+        """How a replay came to run the built-in handler, ``BY_DEFAULT`` or ``BY_NAME``; None if it ran another one, or is not a replay."""
         found = self.source.get("built_in")
         return found if isinstance(found, str) else None
 

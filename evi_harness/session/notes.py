@@ -599,7 +599,7 @@ class DroppedFacts(NamedTuple):
 
 
 class UnreadFacts(NamedTuple):
-    """Bytes on the wire that are no message, or none that a receiver should accept.
+    """Bytes on the wire that are not a message, or not one that a receiver should accept.
 
     Attributes:
         what: What is wrong with them.

@@ -25,7 +25,7 @@ def epoch_ns(wall: str) -> int:
     """Nanoseconds since 1970 of a time in UTC, ISO 8601 with ``Z``.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is invalid.
     """
     at = datetime.fromisoformat(wall.replace("Z", "+00:00"))
     if at.tzinfo is None:

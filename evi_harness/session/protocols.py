@@ -69,7 +69,7 @@ class Message:
     Attributes:
         type: Its type; ``audio`` for a binary frame that is audio; None where it has none (no JSON, no object, no type).
         fields: The members of the JSON object, audio possibly emptied; empty where there is no object.
-        text: What a text frame says that is no JSON object, as it is; None for all others.
+        text: What a text frame says that is not a JSON object, as it is; None for all others.
     """
 
     type: Optional[str]
@@ -434,7 +434,7 @@ class Dialect(Protocol):
     def must_equal(self, message: Message) -> Mapping[str, Json]:
         """The fields of a sent message that a replay compares: secrets, ids that change and audio left out.
 
-        What is no JSON object has one field, its text.
+        What is not a JSON object has one field, its text.
         """
 
     def rejected(self, events: Sequence[Event]) -> Dict[int, Tuple[str, ...]]:

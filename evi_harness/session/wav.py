@@ -117,7 +117,7 @@ def split(data: bytes) -> Optional[Wav]:
         data: The whole blob.
 
     Returns:
-        Its pieces, or None where it is no WAV of linear PCM with a ``data`` chunk. Any sample width is linear PCM.
+        Its pieces, or None where it is not a WAV of linear PCM with a ``data`` chunk. Any sample width is linear PCM.
     """
     # Nearly all audio of an app has no header.
     found = samples_in(data, len(data)) if data[:4] == b"RIFF" else None
@@ -153,7 +153,7 @@ def data_chunk(read: Callable[[int, int], bytes], size: int) -> Optional[DataChu
 
     Returns:
         The chunk. A length of 0 or all ones, as a stream has it and a recorder that was killed, and one that goes beyond the end reach to
-        the end. None where this is no RIFF/WAVE, or has no such chunk.
+        the end. None where this is not RIFF/WAVE, or has no such chunk.
     """
     form = read(0, 12)
     if form[:4] != b"RIFF" or form[8:] != b"WAVE":

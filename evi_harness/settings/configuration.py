@@ -69,8 +69,8 @@ def load_configuration(folder: Optional[Path] = None) -> Configuration:
         The configuration; an empty one where no pyproject.toml is found, or none of its tables is ours.
 
     Raises:
-        UsageError: A key is not known, or its value cannot be meant.
-        EviHarnessError: The file cannot be read, or is no TOML.
+        UsageError: A key is not known, or its value is invalid.
+        EviHarnessError: The file cannot be read, or is not TOML.
     """
     start = (folder or Path.cwd()).resolve()
     file = next((place / _FILE for place in (start, *start.parents) if (place / _FILE).exists()), None)

@@ -85,7 +85,7 @@ def endpoint_for(settings: Settings, base_url: Optional[str] = None) -> Endpoint
         base_url: The value of ``--base-url``, None where it is not given.
 
     Raises:
-        UsageError: It is no URL of an endpoint.
+        UsageError: It is not a URL of an endpoint.
     """
     dialect = settings.spoken
     if base_url is None:

@@ -118,7 +118,7 @@ def _renamed(made: Path, out: Union[str, Path], name: str) -> Path:
 
 
 def is_being_made(name: str) -> bool:
-    """Whether a folder's name is one under which a folder is made: what is left of one where the machine stopped is no session."""
+    """Whether a folder's name is one under which a folder is made: what is left of one where the machine stopped is not a session."""
     return name.startswith(".") and name.endswith(_BEING_MADE)
 
 

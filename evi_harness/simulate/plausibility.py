@@ -45,7 +45,7 @@ class Plausibility:
             pcm: The announced format.
 
         Returns:
-            Why it is no sound, None while it may be some.
+            Why it is not sound, None while it may be some.
         """
         if self._is_settled or pcm.width != 2:
             return None

@@ -58,7 +58,7 @@ def voice_names(source: Union[str, Table], name: str = "script") -> FrozenSet[st
         name: What to call it in errors.
 
     Raises:
-        ScriptError: It is no TOML.
+        ScriptError: It is not TOML.
     """
     return frozenset(_voices(_tables(source, name)))
 
@@ -75,7 +75,7 @@ def parse(
         options: What holds where the script says nothing.
 
     Raises:
-        ScriptError: It is no TOML, or something in it is not as documented, or a voice is missing or no PCM; says where.
+        ScriptError: It is not TOML, or something in it is not as documented, or a voice is missing or not PCM; says where.
     """
     return _Reader(voices or {}, name).script(_tables(source, name), options or Options())
 

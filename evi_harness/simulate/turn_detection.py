@@ -31,7 +31,7 @@ class TurnDetection:
         min_speech_ms: How much speech makes an utterance. The simulator's own: EVI transcribes no word and says nothing.
 
     Raises:
-        UsageError: A value that cannot be meant.
+        UsageError: An invalid value.
     """
 
     speech_detection_threshold: float = 0.5

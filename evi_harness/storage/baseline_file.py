@@ -28,7 +28,7 @@ def load_json_file(file: Path) -> Any:
         file: The file.
 
     Raises:
-        EviHarnessError: It is not there, cannot be read, is too large or is no JSON.
+        EviHarnessError: It is not there, cannot be read, is too large or is not JSON.
     """
     try:
         text = read_file(file, "baseline", hint=_HINT)

@@ -143,7 +143,7 @@ class _Checking:
         self.problems.append(Problem(file, line, what, hint, kind, about))
 
     def _regular_files(self) -> Iterator[str]:
-        """The names of the files in the folder; what is no file of a session folder is a problem."""
+        """The names of the files in the folder; what is not a file of a session folder is a problem."""
         for entry, name in self._entries():
             try:
                 mode = entry.stat(follow_symlinks=False).st_mode

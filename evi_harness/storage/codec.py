@@ -209,7 +209,7 @@ def other_line(event: Event, redactor: Redactor) -> Tuple[AnyLine, Mapping[str, 
     """The line of an event that holds no frame, with its secrets replaced, and the fields beside it.
 
     Raises:
-        TypeError: It is no such event.
+        TypeError: It is not such an event.
     """
     found: Set[str] = set()
     extra = redactor.data(plain({name: value for name, value in event_extra(event).items() if name != "redacted"}), found)

@@ -172,7 +172,7 @@ def decode(text: bytes) -> Tuple[Header, int]:
         The header as of the present version, and the version that the lines are of.
 
     Raises:
-        ValueError: It is no header, or one of a newer version; the message says what is wrong.
+        ValueError: It is not a header, or one of a newer version; the message says what is wrong.
     """
     try:
         if has_more_values(text.decode(), MAX_VALUES):

@@ -245,7 +245,7 @@ def decode(text: bytes) -> Tuple[AnyLine, Dict[str, Any]]:
         The record, and the fields that this version does not know; a line of an unknown kind has all its fields there.
 
     Raises:
-        ValueError: The line is no JSON, or not what a line must be; the message says what is wrong.
+        ValueError: The line is not JSON, or not what a line must be; the message says what is wrong.
     """
     if not text.isascii():
         text.decode()

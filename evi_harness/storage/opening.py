@@ -129,7 +129,7 @@ class Folder:
 
         Raises:
             AudioMissing: The file is absent or too short.
-            SessionUnreadable: It is no file that may be read.
+            SessionUnreadable: It is not a file that may be read.
         """
         start, window = self._windows.get(name, (0, b""))
         if start <= offset and offset + length <= start + len(window):

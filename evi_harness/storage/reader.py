@@ -77,7 +77,7 @@ def read_session(folder: Union[str, os.PathLike[str]]) -> Session:
         The session. ``missing`` says in sentences what a crash or a cut took away; the frames read their audio when asked for it.
 
     Raises:
-        SessionUnreadable: It is no session folder, or it cannot be understood; the message names file and line.
+        SessionUnreadable: It is not a session folder, or it cannot be understood; the message names file and line.
     """
     place = Folder(folder)
     header, version = read_header(place)

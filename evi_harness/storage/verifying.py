@@ -36,7 +36,7 @@ def changed_since(session: Session, folder: Union[str, os.PathLike[str]]) -> Tup
     Returns:
         A sentence for each file that is not as it was recorded, but for those that ``session.missing`` tells of already. None for heard.wav
         where that is not there: the recording is whole without it. Of a session that is not complete, a sentence for each line that is not
-        as it was written, or whose audio is not; what a killed writer leaves is no change.
+        as it was written, or whose audio is not; what a killed writer leaves is not a change.
     """
     place = Folder(folder)
     told = [f"{name}: {what}." for name, what in _changed_header(place)]

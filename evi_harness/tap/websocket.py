@@ -52,7 +52,7 @@ class Tap:
         log: What was heard.
 
     Raises:
-        UsageError: It is no connection that a tap knows.
+        UsageError: It is not a connection that a tap knows.
     """
 
     def __init__(

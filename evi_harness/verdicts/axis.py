@@ -46,7 +46,7 @@ class Axis:
             last: The place to end at.
 
         Raises:
-            UsageError: One of them cannot be meant.
+            UsageError: One of them is invalid.
         """
         texts = {"speed": speed, "max_gap": max_gap, "from": first, "until": last}
         said = {name: None if value is None else str(value) for name, value in texts.items()}

@@ -41,7 +41,7 @@ class Rules:
             strict: See the attribute.
 
         Raises:
-            UsageError: One of them is no path.
+            UsageError: One of them is not a path.
         """
         with value_of("ignore"):
             return Rules(tuple(MessagePath.parse(path) for path in ignore), strict)

@@ -308,7 +308,7 @@ def _call(
     unusual: Mapping[str, Any],
     told: _Told,
 ) -> str:
-    """A call from Python as text; what is no plain value stands as what it is."""
+    """A call from Python as text; what is not a plain value stands as what it is."""
     given = [_text(session.name) if isinstance(session, Session) else repr(str(session))]
     given += [] if handler is None else [f"handler={_handler_text(handler)}"]
     if arguments:

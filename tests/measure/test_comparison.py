@@ -122,9 +122,9 @@ def test_what_happens_or_not_is_compared_as_a_rate():
         ((1.0, 2.000001, 3.0), REGRESSED, "1 of 3 slower"),
         ((1.0, 1.999999, 3.0), IMPROVED, "1 of 3 faster"),
         ((0.5, 2.0, 3.5), REGRESSED, "1 of 3 slower; 1 of 3 faster"),
-        ((1.0, 2.0, None), INCONCLUSIVE, "1 value without a partner"),
-        ((1.5, 2.0, None), REGRESSED, "1 of 2 slower; 1 value without a partner"),
-        ((None, None, None), INCONCLUSIVE, "no pair"),
+        ((1.0, 2.0, None), INCONCLUSIVE, "1 value without a counterpart"),
+        ((1.5, 2.0, None), REGRESSED, "1 of 2 slower; 1 value without a counterpart"),
+        ((None, None, None), INCONCLUSIVE, "no values"),
     ],
 )
 @pytest.mark.parametrize("compare", [compare_side_by_side, compare_jobs])
@@ -157,7 +157,7 @@ def test_what_is_of_another_replay_is_not_compared(compare):
     assert "(s only before; t only now)" in apart.why
     assert (apart.gone, apart.added, real.gone) == (("s",), ("t",), ())
     (more,) = compare([merged([old, other])], [old], RULES)
-    assert more.why == "1 value without a partner: t only before"
+    assert more.why == "1 value without a counterpart: t only before"
     assert (more.verdict, more.gone, more.added) == (INCONCLUSIVE, ("t",), ())
 
 
@@ -205,7 +205,7 @@ def test_what_is_compared():
     assert [one.metric for one in compare_jobs(runs, runs, replace(RULES, families=("client",)))] == ["handle", "tool.app"]
     asked = compare_jobs(runs, runs, replace(RULES, metrics=("handle.own", "cpu")))
     assert [one.metric for one in asked] == ["handle.own", "cpu"]
-    assert asked[1].why.startswith("there is no")
+    assert asked[1].why.startswith("no values")
 
 
 def test_a_least_effect_of_its_own():

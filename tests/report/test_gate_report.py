@@ -29,7 +29,7 @@ EXACT = Comparison("handle", "each", "passed", 3.0, 3.0, 0.0, 0.0, n_runs=1, n_p
 RARER = Comparison("missed", "rate", "passed", 0.1, 0.1, -0.02, 0.02, 0.05, 0.005, 20, 200)
 EMPTY = judge_threshold(parse_threshold("handle: max<5"), [])
 STRANGERS = Comparison(
-    "queue", "each", "inconclusive", 3.0, 3.0, 0.0, 0.0, n_runs=1, n_pairs=3, why="1 value without a partner: b only now"
+    "queue", "each", "inconclusive", 3.0, 3.0, 0.0, 0.0, n_runs=1, n_pairs=3, why="1 value without a counterpart: b only now"
 )
 NOTHING = Comparison("cpu", "", "inconclusive", why="no pair")
 

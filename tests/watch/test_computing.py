@@ -47,14 +47,14 @@ def test_a_step_that_computes_for_long():
     """Told with where it was seen and on which event, at its own time, as a sample."""
     (note,) = noted(Step(1, "App.read", 9000 * MS, THRESHOLD_NS), Step(3, "App.read", 1, 1))
     assert (note.name, note.of, note.data["sample"], note.data["at_ns"]) == ("blocked", 7, True, 1000 * MS)
-    assert re.fullmatch(r".*event loop was .* 1000 ms .* at app\.py:3 in inner \(a sample\)", note.data["what"])
+    assert re.fullmatch(r".*event loop was .* 1000 ms .* at app\.py:3 in inner \(varies per run\)", note.data["what"])
     assert note.data["detail"] == ["called at app.py:9 in on_message"]
 
 
 def test_a_step_that_nobody_saw():
     """It is told by what ran."""
     (note,) = noted(Step(2, "App.read", 9000 * MS, 2 * THRESHOLD_NS))
-    assert "at App.read " in note.data["what"]
+    assert "at App.read" in note.data["what"]
 
 
 def test_what_only_took_long_in_real_time():

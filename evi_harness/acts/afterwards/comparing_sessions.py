@@ -122,7 +122,7 @@ def _took(session: Session) -> Tuple[Dict[Tuple[int, str], Tuple[float, ...]], s
 
 
 def _is_session(place: Path) -> bool:
-    """Whether a place is one session; what is no folder would have to be."""
+    """Whether a place is one session; what is not a folder would have to be."""
     return not place.is_dir() or any((place / mark).is_file() for mark in (HEADER_FILE, EVENTS_FILE))
 
 

@@ -35,7 +35,7 @@ def explain_report(file: Union[str, Path], *, shorten: bool = False) -> str:
         runs it again; the page, where the report names one; versions.
 
     Raises:
-        ReportError: The file cannot be read, or is no such report.
+        ReportError: The file cannot be read, or is not such a report.
     """
     return explained(_read(Path(file)), str(file), shorten=shorten)
 

@@ -36,7 +36,7 @@ def shorter_command(told: ToldReport) -> Tuple[str, ...]:
 
     Returns:
         The command's words; empty where there is no such part, or it does not show the failure, or the report's command is not one that may
-        be run: it is no replay, or has options that no report of ours has, or its handler is a module that is looked for in another folder
+        be run: it is not a replay, or has options that no report of ours has, or its handler is a module that is from another folder
         than the current one.
     """
     cause = told.causes[0] if told.causes else None

@@ -54,7 +54,7 @@ def import_chat_history(file: Union[str, Path], *, out: Union[str, Path] = DEFAU
         The new session folders, and what there is to say of them.
 
     Raises:
-        ImportRefused: The file is no chat history, or has no event in it; names the place in it.
+        ImportRefused: The file is not a chat history, or has no event in it; names the place in it.
         SessionUnwritable: A folder cannot be made or written.
     """
     path = Path(file)

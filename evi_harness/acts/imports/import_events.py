@@ -87,7 +87,7 @@ def _rows(data: bytes) -> List[LogRow]:
 
 
 def _lines(text: str) -> List[LogRow]:
-    """JSON lines; nothing where the first line is no JSON object of its own."""
+    """JSON lines; nothing where the first line is not a JSON object of its own."""
     rows: List[LogRow] = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():

@@ -82,7 +82,7 @@ class PageFolder:
         audio_format: What the sound is compressed to.
 
     Raises:
-        UsageError: No page may be written there, see ``page_place``; or what is there under the index's name is no page.
+        UsageError: No page may be written there, see ``page_place``; or what is there under the index's name is not a page.
         EviHarnessError: The folder cannot be made.
     """
 
@@ -98,7 +98,7 @@ class PageFolder:
             session: The session's folder.
 
         Raises:
-            UsageError: What is there under the page's name is no page.
+            UsageError: What is there under the page's name is not a page.
         """
         return PagePlace(str(page_place(self.folder / self._names.file(Path(session).name))), self._audio_format)
 
@@ -162,7 +162,7 @@ def made_folder(folder: Path) -> Path:
     """The folder, made where it is not there yet.
 
     Raises:
-        UsageError: It is a session folder, or in one; or what is there under the index's name is no page.
+        UsageError: It is a session folder, or in one; or what is there under the index's name is not a page.
         EviHarnessError: It cannot be made.
     """
     page_place(folder / INDEX)

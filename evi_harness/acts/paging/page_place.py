@@ -36,7 +36,7 @@ def page_place(file: Path) -> Path:
         The file.
 
     Raises:
-        UsageError: It is in a session folder, or what is there under its name is no page of evi-harness.
+        UsageError: It is in a session folder, or what is there under its name is not a page of evi-harness.
         EviHarnessError: It cannot be looked at.
     """
     pages_place(file.parent)

@@ -66,7 +66,7 @@ def named_subjects(places: Sequence[Path]) -> Iterator[NamedSubject]:
 
     Raises:
         SessionUnreadable: A session cannot be read.
-        ReportError: A file is no report of a replay, or cannot be read.
+        ReportError: A file is not a report of a replay, or cannot be read.
     """
     for one in _meant(places):
         if isinstance(one, _Unreadable):
@@ -145,7 +145,7 @@ def write_named_pages(
     Raises:
         UsageError: Several pages are to go to one file, or no page may be written there: see ``page_place``.
         SessionError: The only session, or its audio, cannot be read. Among several it has a row in the index, and no page.
-        ReportError: A file is no report of a replay, or cannot be read.
+        ReportError: A file is not a report of a replay, or cannot be read.
         EviHarnessError: A page cannot be written.
     """
     page_place(out / INDEX if out.is_dir() else out)

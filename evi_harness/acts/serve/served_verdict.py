@@ -48,7 +48,7 @@ def compare(expected: Expected, events: Sequence[Event], *, rules: Rules = AS_US
         expected: The session that was served, and what is expected of the app.
         events: The events of the conversation, in the order of writing.
         rules: How what was sent is compared.
-        is_cut_off: Whether the server ended it: then it is no fault of the app's that it went no further.
+        is_cut_off: Whether the server ended it: then it is not the app's fault that it went no further.
     """
     redactor = redactor_for(expected.recorded, Session(expected.recorded.header, tuple(events)))
     run = Run(_APP, events, handshake_by_app=True)

@@ -171,7 +171,7 @@ class ServeOptions:
         """How what the app sends is compared.
 
         Raises:
-            UsageError: What is to be ignored is no path.
+            UsageError: What is to be ignored is not a path.
         """
         return Rules.of(self.ignore, self.strict)
 
@@ -260,7 +260,7 @@ def limited(values: Sequence[str]) -> ServerLimits:
     """Read limits as people write them: ``chats=500``.
 
     Raises:
-        UsageError: There is no such limit, or its value is no positive number.
+        UsageError: There is no such limit, or its value is not a positive number.
     """
     with value_of("limits"):
         return DEFAULT_LIMITS.with_values((name, value) for name, _, value in (one.partition("=") for one in values))
@@ -299,7 +299,7 @@ def serve(
         What was served.
 
     Raises:
-        UsageError: The host is no loopback address, or what is to be ignored is no path.
+        UsageError: The host is not a loopback address, or what is to be ignored is not a path.
         IncompleteRecording: The session is incomplete or damaged, and that is not allowed.
         SessionUnreadable, AudioMissing: The session cannot be read.
         SessionUnwritable: ``out`` cannot be written.

@@ -41,7 +41,7 @@ class GroupedOption(click.Option):
         group: One of ``GROUPS``.
         usual: Whether ``-h`` shows it where a command has too many to show them all.
         brief: What ``-h`` says of it, in one line; None for the first sentence of its help.
-        otherwise: In words, what happens without the option, where that is no value that could be its default.
+        otherwise: In words, what happens without the option, where that is not a value that could be its default.
         attrs: What else ``click.Option`` takes.
     """
 

@@ -14,7 +14,7 @@ _MOST = 1e9
 
 
 class Seconds(click.FloatRange):
-    """A number of seconds within a range; what is no number and what has no end are none."""
+    """A number of seconds within a range; other text and infinity are refused."""
 
     name = "number of seconds"
 

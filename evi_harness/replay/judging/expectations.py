@@ -195,7 +195,7 @@ def _handshake(recorded: Session, live: Session, dialect: Dialect) -> Optional[H
 
 
 def _messages(session: Session, dialect: Dialect) -> FrozenSet[int]:
-    """The seqs of what was sent and is no audio."""
+    """The seqs of what was sent and is not audio."""
     audio = session.audio(dialect)
     sent = [event for event in session.sent if event not in audio]
     return frozenset(event.seq for event in sent if event.outcome == "sent")

@@ -107,7 +107,7 @@ class MessagePath:
             text: Such as ``$.content``, ``$..description`` or ``tool_response:$``.
 
         Raises:
-            UsageError: It is none, or it would leave out the type of a message, by which messages are told apart.
+            UsageError: It is not a path, or it would leave out the type of a message, by which messages are told apart.
         """
         found = _PATH.fullmatch(text)
         if found is None or found["type"] == "":

@@ -30,7 +30,7 @@ class KeepingUp(NamedTuple):
 
     Attributes:
         findings: At most one, a warning.
-        remark: What is worth a note and is no fault; empty for nothing.
+        remark: Worth a note, but not a fault; empty for nothing.
     """
 
     findings: Tuple[Finding, ...] = ()

@@ -32,7 +32,7 @@ class Verdict:
         deviations: Where it differed from the recording, first divergence first.
         findings: Faults regardless of the recording, in chronological order.
         late: What was sent later than due, in the order of the recording; a deviation only where it is later than was allowed.
-        remarks: What is worth a note and is no fault, one sentence each.
+        remarks: Worth a note, but not a fault, one sentence each.
     """
 
     deviations: Tuple[Deviation, ...]

@@ -114,7 +114,7 @@ def read_report_json(value: Json, where: str) -> ToldReport:
         where: The file, for errors.
 
     Raises:
-        ReportError: They are no report that is explained, or one of a form that is not known here.
+        ReportError: They are not a report that is explained, or one of a form that is not known here.
     """
     read = _Reader(where)
     if not isinstance(value, Mapping):

@@ -189,7 +189,7 @@ class HandingOn:
         return True
 
     async def _passed_on(self, iterable: Any) -> AsyncIterator[Any]:
-        """An iterable that is no stream, item by item."""
+        """An iterable that is not a stream, item by item."""
         self._is_watched = True
         async for data in iterable:
             self._count(self._put(data, ()))

@@ -153,7 +153,7 @@ def _conversing(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 
 def _hearing(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """A function of a message; where it returns a handler, or takes the message for the connection, it is no such thing, and says so."""
+    """A function of a message; where it returns a handler, or takes the message for the connection, it is not such a thing, and says so."""
 
     def checked(result: Any) -> Any:
         if _is_handler(result):
