@@ -146,7 +146,7 @@ def _loaded(name: str) -> Dialect:
         return built_in
     entry = _installed(GROUP).get(name)
     if entry is None:
-        raise UsageError(f"there is no dialect {name!r}", hint=f"There are: {', '.join(known_dialects())}.")
+        raise UsageError(f"there is no dialect {name!r}", hint=f"A dialect is a service's protocol: {', '.join(known_dialects())}.")
     brought: Dialect = _brought(entry, f"the dialect {name!r}")
     given: Optional[str] = getattr(brought, "name", None)
     if given != name:

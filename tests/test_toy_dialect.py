@@ -207,7 +207,7 @@ def test_whoever_does_not_have_the_package_is_told(visit: Path) -> None:
         [sys.executable, "-m", "evi_harness", "show", str(visit)], capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 3
-    assert re.search("dialect is 'toy', .* 'evi'", done.stderr)
+    assert re.search("dialect, is 'toy', .* 'evi'", done.stderr)
 
 
 # What crosses: sound in so many places, of so many bytes each, by whom; or the desk's word on how all sound is written from here on.

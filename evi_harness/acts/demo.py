@@ -97,7 +97,7 @@ def demo(out: Union[str, Path] = DEFAULT_OUT, tell: Callable[[str], object] = pr
 def _record(out: Path, tell: Callable[[str], object]) -> LiveResult:
     with _no_keys(), served(_conversation(), ServeOptions(service=SIMULATOR)) as server:
         tell(f"The simulator listens on {server.url}; the emotions it reports are made up.")
-        tell("The user's voice comes from a file: nobody has to say anything.\n")
+        tell("The user's voice comes from a file: you do not have to speak.\n")
         options = LiveOptions(base_url=server.url, mic=USER, out=out, name="demo", allow_user_interrupt=True, handler=WeatherApp(tell))
         recorded = record_live(options, tell)
     for line in ["", *recorded.lines()]:

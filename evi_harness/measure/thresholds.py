@@ -263,7 +263,7 @@ def distinct_samples(metric: str, runs: Sequence[MeasuredRun]) -> Tuple[Sample, 
 
 
 _SHOWN = 3
-_NOTHING_HAPPENED = "nothing of the kind happened in what was measured"
+_NOTHING_HAPPENED = "no such event was measured"
 
 
 def _too_few(threshold: Threshold, n: int, missing: str) -> str:

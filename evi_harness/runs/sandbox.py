@@ -152,7 +152,8 @@ class Outside:
 
     def _reached(self, host: str, port: int) -> None:
         if self._service is None or not self._service.covers(host, port):
-            what = f"the app reached {address_of(host, port)}, which is allowed: it answers as it is now, not as when this was recorded"
+            where = address_of(host, port)
+            what = f"the app reached {where}, which is allowed: it answers as it does now, not as it did when this was recorded"
             self._not_seen("peer", what)
 
     def _started(self, program: str, stack: Stack) -> None:

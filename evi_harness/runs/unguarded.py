@@ -80,7 +80,7 @@ def _error(place: str, file: str, line: int, statement: str) -> HandlerError:
     quoted = "\n".join([first.strip(), *textwrap.dedent("\n".join(more)).splitlines()])
     fixed = f"{_GUARD}\n{textwrap.indent(textwrap.dedent(statement), '    ')}"
     return HandlerError(
-        f"{place} does not import: it runs an event loop as soon as it is imported, and here one is running: {quoted}",
+        f"{place} does not import: it runs an event loop as soon as it is imported, and one is already running here: {quoted}",
         where=f"{file}:{line}",
         hint=f"With these two lines in its place the file still runs as a program, and can be imported:\n{fixed}",
     )

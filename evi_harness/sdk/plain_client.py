@@ -60,7 +60,7 @@ class Plain:
     def built_in(self, write: Callable[[str], object]) -> Any:  # noqa: ARG002 - the signature is Adapter's
         """There is none: nobody knows what an app of this dialect does."""
         raise UsageError(
-            "there is no built-in handler for this session's dialect", hint=Words("Name yours with ", Parameter("handler"), ".")
+            "there is no built-in handler for this session's protocol", hint=Words("Name yours with ", Parameter("handler"), ".")
         )
 
     def callbacks_of(self, handler: Any, name: str, arguments: Mapping[str, Any]) -> Callbacks:
@@ -239,7 +239,7 @@ async def _reached(base_url: str, url: str, tls: Optional[ssl.SSLContext]) -> As
         except (InvalidHandshake, InvalidURI, OSError) as error:
             # What the library says may quote the query, with whatever is in it.
             why = error.strerror or "no answer" if isinstance(error, OSError) else type(error).__name__
-            hint = "Is a service of this dialect listening there?"
+            hint = "Does the service there speak this session's protocol?"
             raise EviHarnessError(f"no connection to {base_url}: {why}", hint=hint) from None
         yield websocket
 

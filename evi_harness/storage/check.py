@@ -187,7 +187,7 @@ class _Checking:
         self._header = header
         self._check_header_digest()
         if version < FORMAT_VERSION:
-            what = f"the folder is of version {version}; its lines are judged as of version {FORMAT_VERSION}."
+            what = f"the folder is of version {version}; its lines are checked by the rules of version {FORMAT_VERSION}."
             self._say("old_version", HEADER_FILE, None, what)
         if not header.is_sealed:
             why = header.abandoned or KILLED

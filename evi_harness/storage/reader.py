@@ -64,7 +64,7 @@ KILLED = "the writer was killed, is still at work, or had no room to say why"
 _SHOWN = 10
 # Where a file can be read at all.
 _MAX_OFFSET = 2**63 - 1
-_HINT = "evi-harness check FOLDER lists all that is wrong with a session folder."
+_HINT = "evi-harness check FOLDER lists everything that is wrong with it."
 
 
 def read_session(folder: Union[str, os.PathLike[str]]) -> Session:

@@ -119,14 +119,14 @@ class _Salvaging:
             is_other = header.dialect not in (dialect, *known)
             if not is_other:
                 return header, version
-            what = f"its dialect is {header.dialect!r}, and this version knows {', '.join(map(repr, known or (dialect,)))}"
+            what = f"its protocol, or dialect, is {header.dialect!r}, and this version knows {', '.join(map(repr, known or (dialect,)))}"
         except SessionError as error:
             is_other, what = is_newer(text), error.what
         if is_other and not was_changed(text):
             raise SessionUnreadable(what, where=self._place.where(HEADER_FILE), hint="Was it written by a newer evi-harness?")
         self._is_header_whole = False
         header, lost = salvaged_header(text, dialect, known)
-        what = f"lost: {', '.join(lost)}" if lost else "all that it says was recovered"
+        what = f"lost: {', '.join(lost)}" if lost else "all of its content was recovered"
         self.losses.append(Loss("header", HEADER_FILE, None, f"it cannot be read as it is; {what}."))
         return header, FORMAT_VERSION
 

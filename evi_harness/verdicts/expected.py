@@ -189,7 +189,7 @@ class Update:
 
     def _obstacle(self) -> Optional[str]:
         if self.is_incomplete:
-            return "the recording is incomplete or damaged, so it does not ask for all that the app would send"
+            return "the recording is incomplete or damaged, so the app does not get every message that it would answer"
         return "two runs differ, so what the next one sends is not known" if self.differs else None
 
     def _is_news(self, live: Session) -> bool:

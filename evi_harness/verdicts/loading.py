@@ -176,7 +176,7 @@ def load_session(folder: AnyPath, *, verify: bool = False) -> Session:
         dialect_of(session)
     except UsageError:
         raise SessionUnreadable(
-            f"its dialect is {session.header.dialect!r}, and this version knows {', '.join(map(repr, known_dialects()))}",
+            f"its protocol, or dialect, is {session.header.dialect!r}, and this version knows {', '.join(map(repr, known_dialects()))}",
             where=str(path / HEADER_FILE),
             hint="Was it written by a newer evi-harness, or with a package that brings this dialect?",
         ) from None

@@ -732,7 +732,7 @@ class _Judging:
     def _equal(self, chunks: Sequence[int]) -> str:
         """What is said of chunks that others equal."""
         n_equal = max(len(self._received.copies(index)) for index in chunks)
-        return f" (one of {n_equal} equal chunks, and nobody can know which)" if n_equal > 1 else ""
+        return f" (one of {n_equal} equal chunks; it cannot be known which one)" if n_equal > 1 else ""
 
     def _time_ns(self, one: Matched, n_within: int = 0) -> int:
         return self._match.played[one.stream].time_ns(one.start + n_within)

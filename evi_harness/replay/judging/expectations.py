@@ -70,11 +70,11 @@ def obstacle(verdict: Verdict, live: Session) -> Optional[str]:
     if finding is not None:
         return f"the replay has a finding ({finding.kind}), and what was sent may be its consequence"
     if live.notes_of(STUCK):
-        return "the app was stuck, so it did not send all that it would"
+        return "the app was stuck, so it did not send everything that it would have"
     if live.notes_of(OVER_TIME):
-        return "the run was ended because it took too long, so the app did not send all that it would"
+        return "the run was ended because it took too long, so the app did not send everything that it would have"
     if live.notes_of(LEFT_EARLY):
-        return "the app closed the connection early, so it was not asked for all that it would send"
+        return "the app closed the connection early, so it never got some of the messages that it would have answered"
     given_up = next((facts.awaited for _, facts in live.noted(UNMET) if facts.skipped), None)
     if given_up is not None:
         return (

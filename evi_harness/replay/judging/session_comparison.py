@@ -254,7 +254,7 @@ class _Comparing:
     def _may_compare_sent(self) -> bool:
         names = self._first.dialect.name, self._second.dialect.name
         if names[0] != names[1]:
-            self._remarks.append(f"{_SENT} is not compared: one session is in {names[0]}, the other in {names[1]}")
+            self._remarks.append(f"{_SENT} is not compared: one session is in the protocol {names[0]}, the other in {names[1]}")
             return False
         sessions = self._first.session, self._second.session
         unknown = [one.name or "a session" for one in sessions if not one.header.recorded.sent]

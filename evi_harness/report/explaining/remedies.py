@@ -160,8 +160,10 @@ DEVIATION_REMEDIES: Mapping[str, Remedy] = {
         may_be_meant=True,
     ),
     "unexpected": Remedy("nothing is sent at this point", "Look at the code that sends it, and at its condition.", may_be_meant=True),
-    "different": Remedy("the message as before", "Look at where the value comes from.", may_be_meant=True),
-    "out_of_order": Remedy("the order as before", "Look for a task or a wait that one of the two now goes through.", may_be_meant=True),
+    "different": Remedy("the same message as before", "Look at where the value comes from.", may_be_meant=True),
+    "out_of_order": Remedy(
+        "the same order as before", "Look for a task or a wait that one of the two now goes through.", may_be_meant=True
+    ),
     "late": Remedy("the message within its time limit", "Look for a wait, or for work on the event loop, before it is sent."),
     "closed_early": Remedy(
         "the connection stays open until the session is over",

@@ -131,8 +131,8 @@ def _refuse_what_cannot_run(function: Callable[..., Any], name: str, first: Opti
         hint = "async def main(socket): await it(evi_harness.websocket_of(socket)) works; see docs/how-to/guide.md of evi-harness."
         raise NotAHandler(f"{name} takes a connection of the websockets library, and a handler gets the SDK's", hint=hint)
     if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
-        hint = "A handler sends what it has to send, and yields nothing. " + _WHAT_WOULD_BE
-        raise NotAHandler(f"{name} has a yield, so calling it runs nothing of it", hint=hint)
+        hint = "A handler sends its messages itself, and does not yield. " + _WHAT_WOULD_BE
+        raise NotAHandler(f"{name} contains yield, so calling it does not run it", hint=hint)
     if bound is None and next(iter(parameters_of(function) or ()), None) == "self":
         hint = "Name its class; or a method of an object: APP.METHOD of an APP in your file, or a function that returns it."
         raise NotAHandler(f"{name} is a method of a class, and there is no object that it could be called on", hint=hint)
@@ -256,7 +256,7 @@ def _refuse_maker(function: Callable[..., Any], name: str, arguments: Mapping[st
         annotation = getattr(first.annotation, "__name__", first.annotation)
         raise _maker(function, name, f"takes {first.name}: {annotation}, and that is not a message", arguments)
     if _has_callbacks(_returned(function)):
-        raise _maker(function, name, "returns a handler, and is not given all that it takes", arguments)
+        raise _maker(function, name, "returns a handler, and some of its arguments are missing", arguments)
 
 
 def _returned(function: Callable[..., Any]) -> Any:
