@@ -82,7 +82,7 @@ def test_a_chat_that_ctrl_c_cuts_off():
     with shell() as (url, process):
         out, err = asyncio.run(hello(url, lambda: interrupt(process)))
     assert (process.returncode, err) == (0, "")
-    assert re.search(r", its end .*seen; .* out/", out)
+    assert re.search(r", close not seen; .* out/", out)
     (folder,) = Path("out").iterdir()
     assert check_session(folder) == []
     assert load_session(folder).header.recorded.closed is False

@@ -63,7 +63,7 @@ def test_a_long_step_of_the_handlers_names_its_callback():
     ours, theirs = journal.events[2:]
     assert (ours.name, ours.of, ours.data["sample"], ours.data["blocked_ns"]) == ("blocked", 5, True, 300 * MS)
     assert re.search(r"\bblocked\b.* 0\.100 .* 0\.400 s \(300 ms\) in on_message \(varies per run\)$", ours.data["what"])
-    assert re.findall(r"\d+ ms \w+", *ours.data["detail"]) == ["260 ms computing", "0 ms in", "40 ms neither"]
+    assert re.findall(r"\d+ ms \w+", *ours.data["detail"]) == ["260 ms computing", "0 ms in", "40 ms unexplained"]
     # A task of the app's own is no callback, though one waits meanwhile.
     assert theirs.of is None
     assert "in App.poll" in theirs.data["what"]

@@ -74,7 +74,7 @@ class Relayed:
     opened_ns: int = 0
 
     def __str__(self) -> str:
-        by = "its end was not seen" if self.closed is None else f"closed by the {self.closed.by}"
+        by = "close not seen" if self.closed is None else f"closed by the {self.closed.by}"
         code = "" if self.closed is None or self.closed.code is None else f" with {self.closed.code}"
         odd = f", {self.n_unread} violation{'' if self.n_unread == 1 else 's'} of the protocol" if self.n_unread else ""
         where = "" if self.folder is None else f"; recorded in {near(self.folder)}"

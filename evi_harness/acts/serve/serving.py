@@ -203,7 +203,7 @@ class Ended:
     too_large: Optional[str] = None
 
     def __str__(self) -> str:
-        by = "its end was not seen" if self.closed is None else f"closed by the {self.closed.by}"
+        by = "close not seen" if self.closed is None else f"closed by the {self.closed.by}"
         code = "" if self.closed is None or self.closed.code is None else f" with {self.closed.code}"
         code += "" if self.too_large is None else f" ({self.too_large})"
         where = "" if self.folder is None else f"; recorded in {self.folder}"

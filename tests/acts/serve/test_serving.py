@@ -711,7 +711,7 @@ def test_what_is_played_is_in_memory():
     [
         (
             Ended(1, 1_240 * MS, 3, (), None),
-            "session 1: 1.2 s, 3 messages from …, 0 to …, its end was not seen; late: nothing sent",
+            "session 1: 1.2 s, 3 messages from …, 0 to …, close not seen; late: nothing sent",
         ),
         (
             Ended(2, 0, 0, (2 * MS,), Closed(1, 0, "app"), Path("x")),
@@ -719,11 +719,11 @@ def test_what_is_played_is_in_memory():
         ),
         (
             Ended(3, 0, 0, (), None, Path("x"), problem="full"),
-            "session 3: 0.0 s, 0 messages from …, 0 to …, its end was not seen; late: nothing sent; recorded in x, incomplete: full",
+            "session 3: 0.0 s, 0 messages from …, 0 to …, close not seen; late: nothing sent; recorded in x, incomplete: full",
         ),
         (
             Ended(4, 0, 0, (), None, problem="gone"),
-            "session 4: 0.0 s, 0 messages from …, 0 to …, its end was not seen; late: nothing sent; not recorded: gone",
+            "session 4: 0.0 s, 0 messages from …, 0 to …, close not seen; late: nothing sent; not recorded: gone",
         ),
     ],
 )
