@@ -68,7 +68,7 @@ class Parameter:
 
     Attributes:
         name: The name that it has in a call, such as ``clock``.
-        value: The value that is meant, None for none; a word in capitals stands for one, as in ``out=DIR``.
+        value: The value that is meant, None for none; a word in capitals is a placeholder, as in ``out=DIR``.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Parameter:
 
 
 class Words(str):
-    """A sentence in which parameters stand. As text it has their names, for whoever calls from Python.
+    """A sentence with parameters. As text it has their names, for callers from Python.
 
     Args:
         parts: Text, parameters, and sentences like this one, to be put together.

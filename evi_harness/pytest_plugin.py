@@ -266,7 +266,7 @@ class _Reports:
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-        """Put into a test's report what was measured, and what a failure does not tell by itself."""
+        """Put into a test's report what was measured, and what a failure does not show."""
         outcome: Any = yield
         kept = item.stash.get(_KEPT, None)
         if not kept:

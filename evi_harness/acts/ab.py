@@ -88,7 +88,7 @@ def _words(command: str) -> Tuple[str, ...]:
 def revisions(a: str, b: str, command: Sequence[str]) -> Iterator[Tuple[OneSide, OneSide]]:
     """One command in two revisions of this repository, each checked out in a folder of its own while the block runs.
 
-    Python finds the checkout's code before any other; a replay whose handler is loaded from elsewhere all the same is refused.
+    Python finds the checkout's code before any other; a replay whose handler is still loaded from elsewhere is refused.
 
     Args:
         a: The old revision.

@@ -47,7 +47,7 @@ _UNATTENDED = (*CI_VARIABLES, "PYTEST_CURRENT_TEST", "PYTEST_VERSION")
 
 @dataclass(frozen=True)
 class CiOptions:
-    """What a CI server is told, and where.
+    """The outputs for a CI server, and where they go.
 
     Attributes:
         junit: The JUnit file, None for none; written anew.
@@ -61,7 +61,7 @@ class CiOptions:
 
     @property
     def is_needed(self) -> bool:
-        """Whether anything is told anywhere."""
+        """Whether there is any output."""
         return self.junit is not None or self.summary is not None or self.annotate
 
 
@@ -206,7 +206,7 @@ def tell_failure(options: CiOptions, command: str, exit_code: int, told: str, wr
         options: What, and where.
         command: Its name.
         exit_code: What it exits with.
-        told: The error as its users are told it.
+        told: The error in the words of its users.
         write: Takes the lines that GitHub reads.
     """
     from evi_harness.measure.thresholds import FAILED

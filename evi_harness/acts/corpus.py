@@ -222,7 +222,7 @@ def accept_all(report: CorpusReport) -> CorpusReport:
         report: Of replays with ``update`` and ``defer``.
 
     Returns:
-        The report by what is expected then. A session whose folder cannot be written could not run; the others are written all the same.
+        The report by what is expected then. A session whose folder cannot be written could not run; the others are still written.
     """
     return replace(report, outcomes=tuple(map(_accepted, report.outcomes)))
 

@@ -140,7 +140,7 @@ class Gate:
 
         Args:
             runs: At least one; of several of the same, a threshold is held to all samples together, and to those of an exact metric once.
-            redact: Takes secrets out of what is told; None for what knows those that have come up so far.
+            redact: Removes secrets from the report; None for what knows those that have come up so far.
             keep: Whether they may be kept at all; not where what was measured failed.
 
         Returns:

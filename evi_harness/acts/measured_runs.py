@@ -25,7 +25,7 @@ def called_by(result: Replayed, spoken: Callable[[str], str]) -> Replayed:
 
     Args:
         result: What was replayed.
-        spoken: Makes plain text of a sentence in which parameters stand.
+        spoken: Makes plain text of a sentence with parameters.
     """
     if not isinstance(result, CorpusReport):
         return result

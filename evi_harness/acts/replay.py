@@ -239,7 +239,7 @@ def replay_session(
         timeout_s: After this many real seconds without progress, the replay counts as stuck.
         max_run_s: After this many real seconds, a run is ended regardless, and the replay fails; None for an hour, plus twice the replayed
             length with the real clock.
-        thread_wait_s: How many real seconds the virtual clock stands still for a job on another thread.
+        thread_wait_s: How many real seconds the virtual clock stops for a job on another thread.
         allow_hosts: Hosts that the app may reach besides the service, as ``HOST`` or ``HOST:PORT``.
         wall_clock: The time of day that the app sees: ``machine``, or ``recorded`` for that of the session.
         seed: Seed for ``random`` and ``numpy.random``, set before the handler is imported; None for no seeding.

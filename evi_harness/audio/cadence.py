@@ -47,7 +47,7 @@ class Cadence:
         rate: Frames a second.
         n_frames: Frames a block.
         run_block: Runs one block, given the time at which it is due; False ends the cadence.
-        ended: Called once when the cadence has ended by itself, where the last block ran.
+        ended: Called once when the cadence has ended on its own, where the last block ran.
         clock: Virtual time; None for real time, on a thread.
         first: Which block is due at the start: 0 where the first is wanted at once, 1 where it must fill up before.
         speed: How many times as fast as its rate says.

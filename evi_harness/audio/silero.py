@@ -145,7 +145,7 @@ class SharedSilero:
 
     @staticmethod
     def together(heard: Sequence[Tuple[SharedSilero, bytes]]) -> List[float]:
-        """Judge one block of each of several streams of one model, which takes a fraction of the time of judging each by itself.
+        """Judge one block of each of several streams of one model, which takes a fraction of the time of judging each alone.
 
         Args:
             heard: Detectors, each once, and their blocks.

@@ -14,7 +14,7 @@ class Holdings:
     """What is kept for all connections of a server.
 
     Args:
-        limit_bytes: How much that may be. When it is more, whoever holds most is cut off.
+        limit_bytes: How much that may be. When it is more, the client that holds most is cut off.
     """
 
     def __init__(self, limit_bytes: int) -> None:

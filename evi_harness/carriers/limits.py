@@ -17,7 +17,7 @@ class ServerLimits:
     """What a server allows.
 
     Attributes:
-        chats: Conversations at a time. Whoever opens one more is answered with 503.
+        chats: Conversations at a time. One more is answered with 503.
         waiting: Connections at a time whose request is not complete or not answered. One more closes the oldest of them.
         handshake_s: Seconds from the connection to a complete request; then 408.
         idle_s: Seconds in which nothing crosses an open socket, not even a ping; then it is closed with 1001. EVI ends any chat in 1800.

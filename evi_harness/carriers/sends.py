@@ -27,7 +27,7 @@ def sends_of(websocket: Any) -> Sends:
 
 
 class Sends:
-    """Tells of what is sent, as long as anybody wants to know. Whoever came last is asked first.
+    """Tells of what is sent, as long as anybody wants to know. The last one to come is asked first.
 
     Args:
         websocket: The connection.

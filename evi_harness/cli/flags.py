@@ -18,7 +18,7 @@ def in_flags(text: str, command: Optional[click.Command] = None) -> str:
     """A sentence as the users of a command read it.
 
     Args:
-        text: The sentence; one in which no parameters stand is left as it is.
+        text: The sentence; one without parameters is left as it is.
         command: The command, None for the one that runs.
     """
     if not isinstance(text, Words):

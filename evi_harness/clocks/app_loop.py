@@ -305,7 +305,7 @@ def tasks_of(loop: asyncio.AbstractEventLoop) -> List[Any]:
 
 
 def leave_behind(loop: asyncio.AbstractEventLoop) -> None:
-    """Leave what does not end when it is told to: the loop is closed under it, and nothing of it ever runs again."""
+    """Leave what does not end when it is asked to: the loop is closed under it, and nothing of it ever runs again."""
     for task in tasks_of(loop):
         # asyncio logs a task that is destroyed while pending; the caller has the tasks' names from the run itself.
         task._log_destroy_pending = False

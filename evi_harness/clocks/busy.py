@@ -14,10 +14,10 @@ __all__ = ["Held", "busy", "can_be_held"]
 
 
 class Held(Protocol):
-    """A loop whose clock can stand still."""
+    """A loop whose clock can stop."""
 
     def hold(self, name: str) -> Callable[[], None]:
-        """Let the clock stand still until what this gives back is called."""
+        """Stop the clock until what this gives back is called."""
 
     def runs_here(self) -> bool:
         """Whether the loop runs on the calling thread."""
@@ -38,7 +38,7 @@ def busy() -> Iterator[None]:
             await result.wait()
 
     or on the working thread around the work, if nothing else can happen before the work begins. Do not wait for time to pass inside the
-    block: time stands still there, and only after ``--thread-wait`` does the clock go on, with the run marked as not deterministic.
+    block: time stops there, and only after ``--thread-wait`` does the clock go on, with the run marked as not deterministic.
 
     On the thread of a loop it holds that loop's clock, on any other thread those of all replays in the process. Outside a replay in
     virtual time it does nothing.

@@ -81,7 +81,7 @@ class AppExits:
         return self._threads.here() and os.getpid() == self._process
 
     def ends(self, how: str, status: int) -> NoReturn:
-        """End the app where it stands.
+        """End the app where it is.
 
         Args:
             how: The call, for people.

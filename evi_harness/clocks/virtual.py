@@ -266,7 +266,7 @@ class VirtualLoop(AppLoop):
         return next((stack for stack in map(waiting_stack, waiting) if has_developers(stack)), ())
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
-        """Run a job in an executor; the clock stands still until the loop has its result."""
+        """Run a job in an executor; the clock stops until the loop has its result."""
         # A short job may be done before it is counted.
         self._is_handing_out = True
         try:
@@ -283,7 +283,7 @@ class VirtualLoop(AppLoop):
         return lambda: not future.done() and job.thread not in self.parked
 
     def wait_for(self, name: str, is_out: Callable[[], bool]) -> None:
-        """Have the clock stand still for work that is out, by the rules of a job.
+        """Stop the clock for work that is out, by the rules of a job.
 
         Args:
             name: What to call it.
@@ -324,7 +324,7 @@ class VirtualLoop(AppLoop):
         return super().call_soon_threadsafe(callback, *args, context=context)
 
     def hold(self, name: str) -> Callable[[], None]:
-        """Let the clock stand still for work that the loop does not know of; from any thread.
+        """Stop the clock for work that the loop does not know of; from any thread.
 
         Args:
             name: What to call the work, where it takes too long.
@@ -343,13 +343,13 @@ class VirtualLoop(AppLoop):
         return release
 
     async def subprocess_exec(self, protocol_factory: Any, program: Any, *args: Any, **kwargs: Any) -> Any:
-        """Start a program; the clock stands still until it has ended."""
+        """Start a program; the clock stops until it has ended."""
         transport, protocol = await super().subprocess_exec(protocol_factory, program, *args, **kwargs)
         self._jobs.add(f"subprocess {program}", lambda: transport.get_returncode() is None)
         return transport, protocol
 
     async def subprocess_shell(self, protocol_factory: Any, cmd: Any, **kwargs: Any) -> Any:
-        """Start a shell command; the clock stands still until it has ended."""
+        """Start a shell command; the clock stops until it has ended."""
         transport, protocol = await super().subprocess_shell(protocol_factory, cmd, **kwargs)
         self._jobs.add(f"subprocess {cmd}", lambda: transport.get_returncode() is None)
         return transport, protocol

@@ -49,7 +49,7 @@ class Watchdog:
         progress: The count, such as ``lambda: loop.steps.n_steps``. Called on the watchdog's thread.
         on_stuck: Called once for each time that things stop, on the watchdog's thread, with the stack of the watched thread as text.
         timeout_s: How long nothing may move, in real seconds; not counting those in which the process itself was stopped.
-        in_vain: Called, on the watchdog's thread, where what is interrupted goes on all the same, as behind a bare ``except``.
+        in_vain: Called, on the watchdog's thread, where what is interrupted goes on anyway, as behind a bare ``except``.
         beside: What else is to look at the watched thread, such as a sampler's ``look``: a second thread would cost each run as much again.
         every_s: How often that is called, in real seconds.
         total_s: How long the block may take in all, in real seconds, whatever moves; None for as long as it likes.

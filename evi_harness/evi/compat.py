@@ -58,7 +58,7 @@ class ParseProblem:
 
 
 def parse_version(version: str) -> Tuple[int, ...]:
-    """Take a version apart: the numbers that it begins with; what stands behind them (rc1, .post2) does not count.
+    """Take a version apart: the numbers that it begins with; what follows them (rc1, .post2) does not count.
 
     Raises:
         UsageError: It does not begin with a number.

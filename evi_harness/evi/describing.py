@@ -30,7 +30,7 @@ def describe(kind: str, message: Message) -> str:
         message: The message.
 
     Returns:
-        One line. A message of no known type is told by its type and the names of its fields.
+        One line. A message of no known type is described by its type and the names of its fields.
     """
     if message.text is not None:
         return f"text that is not a JSON object: {quoted(message.text)}"

@@ -67,7 +67,7 @@ def on_behalf(callback: str, of: Optional[int] = None) -> Iterator[None]:
 
 
 def on_behalf_from_now_on(callback: str, of: Optional[int] = None) -> None:
-    """Run the rest of this task on the handler's behalf, or until this is called again: for one that takes its messages by itself.
+    """Run the rest of this task on the handler's behalf, or until this is called again: for one that takes its messages itself.
 
     Args:
         callback: What runs.

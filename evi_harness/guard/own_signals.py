@@ -35,7 +35,7 @@ class OwnSignals:
 
     Args:
         ending: Where an end is told.
-        ends: Ends the app where it stands, with what ended it, such as ``os.kill(…, SIGTERM)``.
+        ends: Ends the app where it is, with what ended it, such as ``os.kill(…, SIGTERM)``.
         takes_interrupts: Whether Ctrl+C is heard here; else somebody else hears that and every wish to end.
 
     Attributes:

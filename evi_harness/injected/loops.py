@@ -129,7 +129,7 @@ class AppTime:
         return bool(self._loops) and self._loops[-1].runs_here()
 
     def wait_for(self, name: str, is_out: Callable[[], bool]) -> None:
-        """Have the clock stand still for work that is out."""
+        """Stop the clock for work that is out."""
         if self._loops:
             self._loops[-1].wait_for(name, is_out)
 
@@ -263,7 +263,7 @@ class InjectedLoop(VirtualLoop):
         return lambda: is_out() and not stage.is_parked(job.thread)
 
     async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
-        """Shut the executor down; the clock stands still meanwhile."""
+        """Shut the executor down; the clock stops meanwhile."""
         self.stage.ends_input()
         # A job that waits for time has to have it, to come to its end.
         held = self.parked.unless_parked

@@ -34,7 +34,7 @@ def describe(message: Message) -> str:
     """Describe a message in one line.
 
     Args:
-        message: The message. One that is not known is told by its type and the names of its fields.
+        message: The message. One that is not known is described by its type and the names of its fields.
     """
     if message.text is not None:
         return f"text that is not a JSON object: {quoted(message.text)}"

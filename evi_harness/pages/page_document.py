@@ -134,7 +134,7 @@ def page_document(
     Args:
         title: What the page is of.
         sides: One or two sessions.
-        redactor: Knows what must not be told.
+        redactor: Knows the secrets to remove.
         made_with: The version of the harness.
         report: A replay's report as JSON, with its gate's as ``gate`` where there was one; None for a session alone.
         verdict: The verdict of the replay in words, empty likewise.

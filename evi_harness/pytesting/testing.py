@@ -126,7 +126,7 @@ class CheckedReplay(ReplayResult):
 
         Args:
             thresholds: In k6's words, such as ``queue: max<50`` or ``handle: p(95)<20ms``, on metrics of the ``client`` family. Times are
-                in milliseconds unless a unit stands behind them.
+                in milliseconds unless a unit follows them.
 
         Raises:
             AssertionError: A threshold does not hold, or cannot be judged; with the samples, the worst first. Or the replay failed: an app

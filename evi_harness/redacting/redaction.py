@@ -99,7 +99,7 @@ class Redactor:
     Args:
         secret_names: Names in lower case whose values are secret.
         folded_names: Names in lower case of query parameters that hold other fields in a form of their own.
-        secrets: Values that are secret wherever they stand.
+        secrets: Values that are secret wherever they occur.
         is_prose: Whether it looks at what people and programs print, for as long as they do. Then a word that stands bare behind a name is
             let stand where it is too short for a key, and what has no digit is not looked for elsewhere.
     """

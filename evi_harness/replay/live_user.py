@@ -94,7 +94,7 @@ class LiveUser:
             self._miss_calls()
 
     def recorded_at_ns(self, at_ns: int) -> int:
-        """How far the recording was when it had got to where this conversation is; it stands still while a reply is waited for.
+        """How far the recording was when it had got to where this conversation is; it stops while a reply is waited for.
 
         Args:
             at_ns: When this conversation is looked at.

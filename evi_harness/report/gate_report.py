@@ -85,7 +85,7 @@ class GateReport:
         thresholds_from, baseline_from: What the thresholds and the baseline were given by, or the file of the configuration that they are
             in; empty if unknown.
         command: The command that repeats what was judged; None if no command can, or nothing failed.
-        redact: Takes secrets out of what people and programs are told.
+        redact: Removes secrets from what people and programs read.
     """
 
     thresholds: Tuple[Judged, ...] = ()

@@ -51,7 +51,7 @@ class LatencyReport:
     Attributes:
         measured: The measured sessions.
         assumed: The assumed configuration of the service.
-        redact: Takes secrets out of what people and programs are told.
+        redact: Removes secrets from what people and programs read.
     """
 
     measured: Tuple[Measured, ...]

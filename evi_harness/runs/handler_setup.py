@@ -128,10 +128,10 @@ def note_stuck(
     Args:
         journal: Where to.
         error: What ended the run.
-        standing: Where the watchdog interrupted it, None where it ended by itself.
+        standing: Where the watchdog interrupted it, None where it ended without being interrupted.
         timeout_s: How long nothing had moved, in real seconds.
         redact: Takes secrets out of what is said.
-        waits: Where the app waited when the run ended by itself.
+        waits: Where the app waited when the run ended without being interrupted.
     """
     if standing is None:
         journal.note(STUCK, what=redact(error.what), detail=[], ended=True, places=told_places(waits, redact, or_library=False))
@@ -147,7 +147,7 @@ def note_over_time(journal: Journal, error: StuckError, standing: Optional[Stand
     Args:
         journal: Where to.
         error: What ended the run.
-        standing: Where the watchdog had to interrupt it, None where it ended when it was told to.
+        standing: Where the watchdog had to interrupt it, None where it ended when it was asked to.
         redact: Takes secrets out of what is said.
     """
     detail = [] if standing is None else [redact(line) for line in standing.detail()]

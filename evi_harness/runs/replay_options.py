@@ -73,7 +73,7 @@ class ReplayOptions:
         patience: How long the player waits for the app.
         timeout_s: After this many real seconds without progress, the replay counts as stuck.
         max_run_s: After so many real seconds a run is ended; None for what its clock has for it.
-        thread_wait_s: How many real seconds the virtual clock stands still for a job on another thread.
+        thread_wait_s: How many real seconds the virtual clock stops for a job on another thread.
         allow_hosts: What the app may reach besides the service, as ``HOST`` or ``HOST:PORT``.
         wall_clock: The time of day that the app sees: ``machine`` or ``recorded``.
         seed: What ``random`` and ``numpy.random`` are seeded with; None for nothing.

@@ -121,7 +121,7 @@ def _is_module(place: Path) -> bool:
 
 
 def revision_here() -> Optional[Revision]:
-    """The revision that this process is to run, None where none is told."""
+    """The revision that this process is to run, None if none is given."""
     told = os.environ.get(REVISION)
     if not told:
         return None

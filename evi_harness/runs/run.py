@@ -185,7 +185,7 @@ def run_guarded(
         max_run_s: How long all of it may take, in real seconds.
         journal: Where a standstill is noted, None as long as nothing can be yielded; then it is raised.
         sampler: What samples the steps of the loop, None as long as nothing does.
-        waits: Where the app waits when a loop has ended by itself, since nothing can happen any more.
+        waits: Where the app waits when a loop has ended without being interrupted, since nothing can happen any more.
 
     Raises:
         StuckError: Nothing moved before there was anything to yield, or the time was over by then.

@@ -1,6 +1,6 @@
 """Who sends the user's audio in a replay, and the sound that the handler finds.
 
-The SDK's own microphone sends it where it can stand for the recorded app's: for the built-in handler, and for each that has a connection or
+The SDK's own microphone sends it where it can replace the recorded app's: for the built-in handler, and for each that has a connection or
 something to be played. Else the recorded frames are sent as they were: for a function of messages; for audio that no microphone delivers;
 and where the recorded app told the service of its audio in another way than the SDK's microphone does. A handler that opens the microphone
 itself gets the user's track, and nobody else sends. One that sends audio of its own is the only one that sends, from that time on, or in a
@@ -63,8 +63,8 @@ class UserAudio:
         speed: How many times as fast as its rate it plays, and the speaker with it.
         block_frames: Frames a block of the microphone's; None for its own choice.
         begins_ns: When the recorded app opened its microphone, in session time; None where nobody spoke.
-        seqs: The recorded events that the SDK's microphone sends by itself: the message that tells of the format, and the audio.
-        why_not: Why the SDK's microphone cannot stand for the recorded app's; None where it can, and where nobody spoke.
+        seqs: The recorded events that the SDK's microphone sends on its own: the message that tells of the format, and the audio.
+        why_not: Why the SDK's microphone cannot replace the recorded app's; None where it can, and where nobody spoke.
         allow_user_interrupt: Whether the microphone was sent while the assistant played; None where that is not known.
         blocks: The same audio, block by block as it was sent; None where nobody spoke.
     """

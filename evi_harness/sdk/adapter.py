@@ -174,7 +174,7 @@ class LiveTalkOptions:
         on_connected: Called with the SDK's connection before anything else is done with it.
         write: Takes the lines that the built-in handler prints.
         redact: Takes secrets out of what errors quote.
-        ending: Knows whether the app has ended by itself; follow it where more than its callbacks can tell. None for one of its own.
+        ending: Knows whether the app has ended; follow it where more than its callbacks can tell. None for one of its own.
     """
 
     base_url: str
@@ -276,7 +276,7 @@ class Adapter(Protocol):
         """
 
     def built_in(self, write: Callable[[str], object]) -> Any:
-        """The handler that stands where a developer names none.
+        """The handler if a developer names none.
 
         Args:
             write: Takes the lines that it prints.
@@ -314,7 +314,7 @@ class Adapter(Protocol):
         """
 
     def watch_parsing(self, hooks: Hooks, socket: Any, failed: Callable[[Exception], object]) -> None:
-        """Have it told what the SDK's parser raises while an app reads the connection by itself.
+        """Have it told what the SDK's parser raises while an app reads the connection itself.
 
         Args:
             hooks: Put it back at the end.
@@ -362,7 +362,7 @@ class Adapter(Protocol):
             byte_strs: Gives the stream that the handler has now.
             journal: Where the time comes from, and the notes go.
             heard_ns: How much audio the speaker has played so far; None where there is none to be asked.
-            standing: Tells where the calling code stands.
+            standing: Tells where the calling code is.
         """
 
     def is_players(self, callback: Any) -> bool:

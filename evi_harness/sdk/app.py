@@ -233,7 +233,7 @@ class _Run:
                 self._handing_on.interrupted(event)
 
     async def converse(self, socket: Any) -> None:
-        """Run a handler that takes the connection and reads it by itself; what it takes of it is noted."""
+        """Run a handler that takes the connection and reads it itself; what it takes of it is noted."""
         app, main = self._app, self._app.callbacks.main
         name = getattr(main, "__name__", app.callbacks.name)
         taking = Taking(

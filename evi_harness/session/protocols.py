@@ -292,7 +292,7 @@ class Dialect(Protocol):
     Attributes:
         name: Its name, as in a session's header.
         version: Of its table of causes; stands in a replay's header.
-        hosts: Where apps find the service unless they are told otherwise, the usual one first.
+        hosts: Where apps find the service by default, the usual one first.
         chat_paths: Paths on which a client opens the socket, the usual one first.
         token_path: Path on which a client gets an access token, behind whatever stands before the chat's.
         history_paths: Paths on which a client gets what a conversation was, with ``{id}`` in the place of an id; those that a session has
@@ -420,7 +420,7 @@ class Dialect(Protocol):
         """What a call of a tool asks for, without what differs from run to run."""
 
     def family(self, message: Message) -> str:
-        """Which sent messages may stand for one another: what answers the same need (a result and an error of a tool)."""
+        """Which sent messages may replace one another: what answers the same need (a result and an error of a tool)."""
 
     def identity(self, message: Message) -> Optional[str]:
         """What a sent message is about (the id of a tool call), None where it is about nothing in particular."""

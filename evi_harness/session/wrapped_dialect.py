@@ -133,7 +133,7 @@ class WrappedDialect:
         return self.within.call_text(call)
 
     def family(self, message: Message) -> str:
-        """Which sent messages may stand for one another."""
+        """Which sent messages may replace one another."""
         return self.within.family(message)
 
     def identity(self, message: Message) -> Optional[str]:

@@ -163,7 +163,7 @@ def write_new(path: Path, data: bytes, folder: Optional[int] = None, mode: int =
 
 
 def replace_file(path: Path, data: bytes, folder: Optional[int] = None, mode: int = 0o600) -> None:
-    """Put a file in the place of what is there, at once: whoever reads it finds the one or the other, whole.
+    """Put a file in the place of what is there, at once: a reader finds the one or the other, whole.
 
     Args:
         path: Where.

@@ -87,7 +87,7 @@ class SessionWriter:
         folder: Where; nothing or an empty folder may be there. Missing parents are made.
         header: The header as far as it is known.
         dialect: Tells where audio is in a frame and which names are secret.
-        secrets: Values that must not be written wherever they stand; those shorter than 8 characters are not searched for.
+        secrets: Values that must not be written wherever they occur; those shorter than 8 characters are not searched for.
         max_track_bytes: Bytes of audio after which a track goes on in another file.
 
     Raises:

@@ -47,7 +47,7 @@ def waits_for_the_app(connection: Any) -> bool:
 
 
 def hear_assembler(connection: Any, queue: TapQueue, log: TapLog, hooks: Hooks) -> None:
-    """Have a log told what a connection receives, and when it is closed."""
+    """Report to a log what a connection receives, and when it is closed."""
     assembler = connection.recv_messages
     whole = _Whole(log)
     # No get can begin and no put can end while this is held; what has none is used by one thread.

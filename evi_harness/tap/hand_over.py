@@ -56,7 +56,7 @@ class TapQueue:
         self.put((_raise, failure))
 
     def finish(self) -> None:
-        """Make the calls that wait and end the thread. Once more does nothing."""
+        """Make the calls that wait and end the thread. Idempotent."""
         self._no_more.set()
         if self._thread is not threading.current_thread():
             self._thread.join()

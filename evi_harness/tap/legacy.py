@@ -30,7 +30,7 @@ class _Messages(Deque[Any]):
 
 
 def hear_legacy(connection: Any, queue: TapQueue, log: TapLog, hooks: Hooks) -> None:
-    """Have a log told what a connection receives, and when it is closed."""
+    """Report to a log what a connection receives, and when it is closed."""
     before: Deque[Any] = connection.messages
     messages = _Messages(before)
     queue.put((log.found, [frame_of(message) for message in before]))

@@ -121,7 +121,7 @@ class Tap:
         _tapped.discard(self._connection)
 
     def finish(self) -> None:
-        """Wait until all that was heard is with the sink; from any thread, after ``detach``. Once more does nothing."""
+        """Wait until all that was heard is with the sink; from any thread, after ``detach``. Idempotent."""
         if self._queue is not None:
             self._queue.finish()
 

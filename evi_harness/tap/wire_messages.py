@@ -1,6 +1,6 @@
 """Read one direction of a WebSocket: messages, the close frame, and violations of the protocol.
 
-Whoever relays bytes has no library that reads them. This reads beside the relay (RFC 6455, and RFC 7692 for compression), and never
+A relay of bytes has no library that reads them. This reads beside the relay (RFC 6455, and RFC 7692 for compression), and never
 stops: a frame that breaks a rule is reported with its bytes, and the frames behind it are read on, since each says how long it is.
 
 Rules of living here: bytes in, things out; no socket, no clock, no exception for anything that a peer can send. What is held is bounded.

@@ -93,7 +93,7 @@ def keep_heard(folder: Union[str, os.PathLike[str]], heard: Optional[Heard], red
         redactor: Knows what may not be written.
 
     Returns:
-        The file. Where it cannot be written, the session is there all the same, and a remark says why.
+        The file. Where it cannot be written, the session is still there, and a remark says why.
     """
     if heard is None:
         return HeardFile()

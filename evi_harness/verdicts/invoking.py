@@ -125,7 +125,7 @@ def invocation_of(
         command: What asked for it.
         session: The recording, as it was given.
         asked: The options.
-        redactor: Knows what must not be told.
+        redactor: Knows the secrets to remove.
     """
     told = _Told(redactor)
     path = None if isinstance(session, Session) else str(session)
@@ -159,7 +159,7 @@ def handlerless_invocation(
         command: What asked for it.
         session: The recording, as it was given.
         options: What was set, by name.
-        redactor: Knows what must not be told.
+        redactor: Knows the secrets to remove.
     """
     told = _Told(redactor)
     path = None if isinstance(session, Session) else str(session)

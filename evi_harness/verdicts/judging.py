@@ -95,7 +95,7 @@ def judged(replayed: Replayed, judging: Judging, redactor: Redactor) -> ReplayRe
     Args:
         replayed: The replay.
         judging: By what.
-        redactor: Knows what must not be told.
+        redactor: Knows the secrets to remove.
 
     Raises:
         SdkError: The SDK is not installed.
@@ -115,7 +115,7 @@ def judge_replay(replayed: Replayed, judging: Judging, redactor: Redactor) -> Ju
     Args:
         replayed: The replay.
         judging: By what.
-        redactor: Knows what must not be told.
+        redactor: Knows the secrets to remove.
 
     Raises:
         SdkError: The SDK is not installed.

@@ -66,7 +66,7 @@ class LeftBehind:
         self._sent_from.watch(websocket)
 
     async def finish(self, *, has_ended: bool = False) -> None:
-        """Note what is left when the handler is done and the connection closed. What ends by itself may do so first.
+        """Note what is left when the handler is done and the connection closed. What ends anyway may do so first.
 
         Args:
             has_ended: Whether the app has ended the run: then its tasks are cancelled, and only what they raised is noted.

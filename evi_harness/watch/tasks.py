@@ -62,7 +62,7 @@ class AppTasks:
     Args:
         journal: Where ``leaked_task`` and ``swallowed`` notes go.
         redact: Takes secrets out of what they quote.
-        is_over: Whether the connection is closed: who then sends is told so by an exception, and that is how a session ends.
+        is_over: Whether the connection is closed: a sender then gets an exception, and that is how a session ends.
         loop: The loop; None for the one that runs when the block is entered.
         on_new: Called with each task that the developer's code has started, on whose behalf, and where.
     """

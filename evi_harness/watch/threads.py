@@ -133,7 +133,7 @@ class AppThreads:
             self._journal.note(SWALLOWED, of=birth.of.of, sample=True, what=note["what"], detail=note["detail"], places=places)
 
     async def wait(self, timeout_s: float = ENDING_S) -> None:
-        """Give the threads that are left some time to end. The loop goes on meanwhile, and virtual time stands still.
+        """Give the threads that are left some time to end. The loop goes on meanwhile, and virtual time stops.
 
         Args:
             timeout_s: How long, in real seconds; no longer than they need.

@@ -41,7 +41,7 @@ class ShowOptions:
 
     Attributes:
         events: Its events, rather than its turns.
-        audio: Each frame of audio by itself.
+        audio: Each frame of audio separately.
         types: Of the events those of these types of messages, kinds of events, or names of notes; all where there is none. ``audio`` is
             every frame of audio.
         turn: Only this turn.
@@ -74,7 +74,7 @@ class SessionTimeline:
         rows: Its events, None where its turns are shown; each with its type.
         turns: Its turns, None where its events are shown.
         measured: The session, measured; likewise.
-        redact: Takes secrets out of what people and programs are told.
+        redact: Removes secrets from what people and programs read.
     """
 
     header: Tuple[str, ...]
@@ -100,7 +100,7 @@ class SessionTimeline:
         return [self.redact(line) for line in (*self.header, "", *body)]
 
     def json(self) -> Dict[str, Json]:
-        """What programs are told; docs/reference/show.schema.json is its schema."""
+        """The report for programs; docs/reference/show.schema.json is its schema."""
         from evi_harness.report.turn_lines import as_json
 
         rows = [

@@ -24,7 +24,7 @@ def tell_refusal(error: click.ClickException, words: Sequence[str], told: str) -
     Args:
         error: The refusal.
         words: The words of the command.
-        told: The refusal as its users are told it.
+        told: The refusal in the words of its users.
     """
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None or not any(param.name == "junit_file" for param in context.command.params):

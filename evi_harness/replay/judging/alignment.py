@@ -1,7 +1,7 @@
 """Align recorded and live messages after the run, when both sides are complete.
 
 Rules of living here: order is kept; as many messages as possible are found equal; what is equal but elsewhere has moved; what is left
-between two equal ones and may stand for one another differs; the rest is missing or unexpected. One change of one message is one finding.
+between two equal ones and may replace one another differs; the rest is missing or unexpected. One change of one message is one finding.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Comparable:
 
     Attributes:
         type: Its type.
-        family: What it may stand for.
+        family: What it may replace.
         identity: What it is about.
         fields: What must be equal.
         key: Type, identity and fields in a form that compares quickly.
@@ -44,7 +44,7 @@ class Comparable:
         return self.key == other.key
 
     def may_be(self, other: Comparable) -> bool:
-        """Whether one may stand for the other, if differently."""
+        """Whether one may replace the other, if differently."""
         return self.family == other.family and self.identity == other.identity
 
 
@@ -144,7 +144,7 @@ class Pairing:
         self._come[second] = self._come.pop(first)
 
     def give_up(self, seq: int) -> None:
-        """Wait no more for a recorded message, nor for those before it; where they come all the same, they are not taken for others."""
+        """Wait no more for a recorded message, nor for those before it; where they still come, they are not taken for others."""
         for other in self._recorded:
             if other not in self._met_at_ns:
                 self._settle(other)

@@ -96,7 +96,7 @@ def websocket_of(socket: Any) -> Any:
 
 
 def watched_parser(hooks: Hooks, socket: Any, failed: Callable[[Exception], object]) -> None:
-    """Watch what the SDK parses messages with, for an app that reads the connection by itself.
+    """Watch what the SDK parses messages with, for an app that reads the connection itself.
 
     Args:
         hooks: Put it back at the end.

@@ -71,7 +71,7 @@ class HandingOn:
         byte_strs: Gives the stream that the handler has now; one that is none is not watched.
         journal: Where the time comes from, and the notes go.
         heard_ns: How much audio the speaker has played so far; None where there is none to be asked.
-        standing: Tells where the calling code stands, for the places of what is found.
+        standing: Tells where the calling code is, for the places of what is found.
     """
 
     def __init__(

@@ -151,7 +151,7 @@ class LiveConversation:
         return 0
 
     def note(self, kind: NoteKind[P, object], /, of: Optional[int] = None, *_: P.args, **data: P.kwargs) -> None:  # noqa: ARG002 - see it
-        """Take how the app ended by itself; see ``Notes``."""
+        """Take how the app ended without being interrupted; see ``Notes``."""
         said: Mapping[str, Any] = data
         # What went wrong in none of the app's code may be a library's way to end, and what is left over ends with the app.
         is_warning = kind in (EXITS_AT_END, LEAKED_TASK) or (kind is SWALLOWED and not said["places"])
