@@ -139,9 +139,9 @@ def _path(entered: Note, ran: Optional[Note], path: Sequence[Place], live: Sessi
     if ran_facts is not None and path:
         names = [f"{place.function} ({place.file}:{place.line})" for place in path]
         yield (
-            f"what ran for it: {', then '.join(names[::-1])}"
+            f"functions that ran for it: {', then '.join(names[::-1])}"
             if ran_facts.traced
-            else f"what ran for it is not known; the handler's class defines {', '.join(names)}"
+            else f"which functions ran for it is not known; the handler's class defines {', '.join(names)}"
         )
 
 

@@ -351,14 +351,15 @@ class _Comparison:
         return self._different(met.recorded, met.live)
 
     def _missing(self, recorded: _Message, late: Optional[_Message]) -> Deviation:
-        how = "was not sent"
-        if recorded.seq in self._skipped:
-            how = "was waited for and did not come" if late is None else "was waited for and came too late"
+        is_awaited = recorded.seq in self._skipped
+        how = "was sent too late: the replay no longer waited for it" if is_awaited and late is not None else "was not sent"
         if late is None and self._n_after_close:
             n = self._n_after_close
             how += f" before the close, after which {n} message{' was' if n == 1 else 's were'} sent"
+        if late is None and is_awaited:
+            how += ", although the replay waited for it"
         prompt = self._prompt(recorded.seq)
-        after = "" if prompt is None else f"; it was to come after {self._say_received(prompt)}"
+        after = "" if prompt is None else f"; expected after {self._say_received(prompt)}"
         return Deviation(
             "missing",
             f"{self._say(recorded)} {how}{after}",
