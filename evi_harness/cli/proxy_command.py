@@ -23,7 +23,7 @@ __all__ = ["command"]
     otherwise="HUME_BASE_URL or OPENAI_BASE_URL, else the service's own",
     help="The service to forward to: http, https, ws or wss.",
 )
-@dialect_option("What the service speaks.")
+@dialect_option("The protocol of the service.")
 @option(
     "--ca",
     group=LIVE,

@@ -72,7 +72,7 @@ _OF_OUR_OWN_APP: Dict[str, str] = {
     otherwise="HUME_BASE_URL or OPENAI_BASE_URL, else the service's own",
     help="The service's URL: http, https, ws or wss.",
 )
-@dialect_option("With COMMAND: what the service speaks.")
+@dialect_option("With COMMAND: the protocol of the service.")
 @option("--config-id", group=LIVE, metavar="ID", otherwise="HUME_CONFIG_ID, else EVI's own", help="The EVI configuration to use.")
 @option(
     "--duration",

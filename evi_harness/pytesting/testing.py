@@ -471,7 +471,7 @@ def _no_conversation(conversation: int, n_opened: int, is_open: bool, url: str, 
     if is_open:
         what = f"conversation {conversation} with the fake service is not over: the app has not closed it"
         return UsageError(what, hint="Let the app come to its end first; in an async test, await it.")
-    said = "no app has connected to the fake service" if not n_opened else f"there is no conversation {conversation}: {n_opened} was opened"
+    said = "no app has connected to the fake service" if not n_opened else f"there is no conversation {conversation}, only {n_opened}"
     return UsageError(said, hint=f"Point the app at it: as base_url, or with {variable}={url} if the app reads that.")
 
 

@@ -321,7 +321,7 @@ class PlaysOnFacts(NamedTuple):
 
 
 class WrongTruncationFacts(NamedTuple):
-    """The app said that another part of a reply was heard than was.
+    """The app reported the wrong amount of a reply as heard.
 
     Attributes:
         what: One sentence.

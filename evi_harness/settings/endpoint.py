@@ -144,7 +144,7 @@ def _prefix(path: str, url: str, source: Union[str, Parameter], dialect: Dialect
     # What every chat's path begins with stands before no other.
     begins = [base for base in dialect.bases if all(chat.startswith(f"{base}/") for chat in dialect.chat_paths)]
     if re.search(r"[\s\\]", prefix) or any(f"{base}/" in f"{prefix}/" for base in begins):
-        raise UsageError(Words(source, f" {_shown(url)} has a path that leads to no chat"), hint=_form(dialect))
+        raise UsageError(Words(source, f" {_shown(url)} has a path that does not lead to a chat"), hint=_form(dialect))
     return prefix
 
 

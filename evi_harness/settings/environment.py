@@ -123,7 +123,7 @@ def faults(settings: Settings) -> List[Tuple[str, str]]:
     """
     names = settings.spoken.variables
     keys = ((settings.key_variable, settings.api_key), (names.secret_key or "", settings.secret_key))
-    what = "it holds a space, a line break or a character that no key has"
+    what = "it contains a space, a line break or a character that does not occur in keys"
     return [(name, what) for name, key in keys if key is not None and not (key.isascii() and key.isprintable() and " " not in key)]
 
 

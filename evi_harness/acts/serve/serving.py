@@ -127,7 +127,7 @@ def require_key(dialect: Dialect) -> Tuple[AccessCheck, str]:
     name = f"evi-harness-{secrets.token_hex(8)}"
     check = dialect.key_check(settings.api_key, secret_key, token_seconds=TOKEN_SECONDS, token_name=name)
     if check is None:
-        raise UsageError(f"it is not known how an app of the dialect {dialect.name!r} presents its key, so none can be required")
+        raise UsageError(f"evi-harness does not know how an app sends its key in the protocol {dialect.name!r}, so it cannot require one")
     with_secret = "" if paired_name is None else f"; the secret key for an access token: {paired}"
     return check, f"an API key is required: {known}{with_secret}"
 

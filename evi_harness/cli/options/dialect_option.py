@@ -23,5 +23,5 @@ def dialect_option(brief: str, *, group: str = LIVE) -> Callable[[Callable[..., 
         default="evi",
         show_default=True,
         brief=brief,
-        help=f"{brief[:-1]}: evi or openai-realtime, or that of an installed package.",
+        help=f"{brief[:-1]}: evi, openai-realtime, or a dialect that an installed package provides.",
     )

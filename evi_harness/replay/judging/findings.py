@@ -91,7 +91,7 @@ FINDINGS: Mapping[str, FindingKind] = {
     "plays_nothing": FindingKind("audio was received, but none was passed on for playback"),
     "wrong_audio": FindingKind("the audio played is not the audio received"),
     "wrong_length": FindingKind("the audio played is the audio received, but its length differs"),
-    "wrong_truncation": FindingKind("the app said that another part of a reply was heard than was"),
+    "wrong_truncation": FindingKind("the app reported the wrong amount of a reply as heard"),
     # Whoever changes the volume or the rate has a reason; and what cannot be judged is not wrong for that.
     "changed_audio": FindingKind("the app changed the audio before it was played", WARNING),
     "unjudged_audio": FindingKind("the audio played cannot be compared with the audio received", WARNING),

@@ -251,7 +251,7 @@ def _refuse_maker(function: Callable[..., Any], name: str, arguments: Mapping[st
         return
     first = parameters[0]
     if first.name in arguments:
-        raise _maker(function, name, f"is given {first.name}, which would otherwise be the message, and takes more", arguments)
+        raise _maker(function, name, f"is given {first.name}, which would otherwise be the message, and needs more arguments", arguments)
     if first.annotation in _NO_MESSAGES and first.name not in MESSAGES:
         annotation = getattr(first.annotation, "__name__", first.annotation)
         raise _maker(function, name, f"takes {first.name}: {annotation}, and that is not a message", arguments)

@@ -99,7 +99,7 @@ def first_taken(function: Any) -> Optional[str]:
 def _of_function(function: Callable[..., Any], name: str) -> Callbacks:
     plain, _ = unwrapped(function)
     if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
-        raise NotAHandler(f"{name} has a yield, so calling it runs nothing of it", hint=_WHAT_WOULD_BE)
+        raise NotAHandler(f"{name} contains yield, so calling it does not run it", hint=_WHAT_WOULD_BE)
     first = first_taken(function)
     if first in (CONNECTION, WEBSOCKET):
         if not takes(function, 1):
@@ -116,7 +116,7 @@ def _of_function(function: Callable[..., Any], name: str) -> Callbacks:
         holder = _Holder()
         return Callbacks(name, on_message=holder.with_connection(function), set_socket=holder.hold, owner=holder)
     if takes(function, 1):
-        what = f"{name} may take an event or the connection, and nothing says which"
+        what = f"{name} takes one argument, and nothing shows whether that is an event or the connection"
         raise NotAHandler(what, hint="Call its parameter connection or event, or annotate it with the SDK's class.")
     raise NotAHandler(f"{name} is not a handler: {_kind(function)}", hint=_WHAT_WOULD_BE)
 
@@ -155,7 +155,7 @@ def _of_object(thing: Any, name: str, known: AbstractSet[str]) -> Callbacks:
     types = {_ON + one.replace(".", "_"): one for one in sorted({*known, *server_types()})}
     unknown = [one for one in methods if one not in types and one != _ANY]
     if unknown:
-        what = f"{name}.{unknown[0]} is for no event: neither the installed SDK nor the protocol has one of that name"
+        what = f"{name}.{unknown[0]} does not match an event: neither the installed SDK nor the protocol has one of that name"
         raise NotAHandler(what, hint=f"It is {_ON} and the event's type, with _ for each dot; {_ANY} gets every event.")
     holder = _Holder()
     called = {one: holder.taking(getattr(thing, one), f"{name}.{one}") for one in methods}
