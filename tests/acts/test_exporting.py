@@ -86,7 +86,7 @@ def test_each_side_of_a_recording_stands_where_it_would_be_heard(tmp_path):
     assert contents(WEATHER) == before
     assert exported.remarks == ()
     assert exported.lines()[0].startswith(f"{exported.file}: 12.238 s, 24000 Hz")
-    assert "computed" in exported.lines()[1]
+    assert "arrival times" in exported.lines()[1]
 
 
 def test_a_replay_in_virtual_time_is_heard_as_it_is_computed(tmp_path, monkeypatch):

@@ -122,7 +122,7 @@ def test_an_endpoint_on_this_machine_takes_any_key(url):
 def test_a_key_that_was_copied_badly_is_told_and_not_shown(spoilt):
     """By its variable: the SDK's own error would show the key."""
     assert [name for name, _ in faults(Settings(spoilt, spoilt))] == ["HUME_API_KEY", "HUME_SECRET_KEY"]
-    with pytest.raises(EviHarnessError, match="HUME_API_KEY: it holds") as raised:
+    with pytest.raises(EviHarnessError, match="HUME_API_KEY: it contains") as raised:
         api_key_for(Settings(api_key=spoilt), endpoint_of("localhost"))
     assert KEY not in str(raised.value)
     assert faults(Settings(KEY, SECRET)) == []

@@ -97,8 +97,8 @@ def test_however_it_is_cut(messages, cuts):
     [
         (frame(1, b"x", reserved=4), "reserved bits"),
         (frame(9, b"x", reserved=1), "reserved bits"),
-        (frame(3, b"x"), "opcode 3,"),
-        (frame(11), "opcode 11,"),
+        (frame(3, b"x"), "opcode 3"),
+        (frame(11), "opcode 11"),
         (frame(9, b"x", fin=False), "is fragmented"),
         (frame(8, b"x" * 126), "is too long"),
         (frame(0, b"x"), "no message to"),

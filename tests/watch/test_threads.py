@@ -79,7 +79,7 @@ def test_a_thread_that_is_left_over(worker, run):
     ((name, of, data),) = notes(handler, run=run)
     assert (name, of, data["sample"]) == ("leaked_thread", 7, True)
     place = re.escape(line(handler, 1))
-    assert re.match(rf"the thread counting, .*\bon_message at {place}, still ran\b.*\bnot end", data["what"])
+    assert re.match(rf"the thread counting, .*\bon_message at {place}, still ran\b.*\bwaits for it\b", data["what"])
     assert data["detail"][0] == f"is at {line(Worker.work, 3)}"
 
 

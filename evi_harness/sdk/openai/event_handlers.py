@@ -116,7 +116,7 @@ def _of_function(function: Callable[..., Any], name: str) -> Callbacks:
         holder = _Holder()
         return Callbacks(name, on_message=holder.with_connection(function), set_socket=holder.hold, owner=holder)
     if takes(function, 1):
-        what = f"{name} takes one argument, and nothing shows whether that is an event or the connection"
+        what = f"{name} may take an event or the connection, and nothing shows which"
         raise NotAHandler(what, hint="Call its parameter connection or event, or annotate it with the SDK's class.")
     raise NotAHandler(f"{name} is not a handler: {_kind(function)}", hint=_WHAT_WOULD_BE)
 

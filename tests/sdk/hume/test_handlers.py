@@ -388,8 +388,8 @@ async def of_websockets(websocket: websockets.ClientConnection):  # noqa: F821 -
 @pytest.mark.parametrize(
     ("handler", "says"),
     [
-        (yields, "a yield"),
-        (yields_too, "a yield"),
+        (yields, "contains yield"),
+        (yields_too, "contains yield"),
         (takes_more, "more than .*: stream, phone(?s:.*)arguments={'KEY': 'VALUE'}"),
         (of_websockets, r"websockets library, (?s:.*)evi_harness\.websocket_of\(socket\)"),
         (Service.run, "a method(?s:.*)Name its class"),
