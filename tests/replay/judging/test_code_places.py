@@ -86,7 +86,7 @@ def test_where_a_deviation_was_brought_about(sessions, deviation, function):
         (
             [("handler_ran", 200, {"callback": "on_message", "traced": True}), ("handler_returned", 2, {"callback": "on_message"})],
             ["answer", "on_call", "on_message"],
-            ["on_message returned .*sent nothing", r"what ran .*: on_call \(app\.py:7\), then answer \(app\.py:9\)"],
+            ["on_message returned .*sent nothing", r"functions .*: on_call \(app\.py:7\), then answer \(app\.py:9\)"],
         ),
         (
             [("handler_ran", 200, {"callback": "on_message", "traced": False})],
