@@ -21,7 +21,7 @@ __all__ = ["command"]
 @click.command("serve", cls=GroupedCommand)
 @click.argument("session", required=False, type=click.Path(exists=True, path_type=Path))
 @option("--simulate", group=SERVER, is_flag=True, help="Serve a simulator instead of SESSION.")
-@dialect_option("With --simulate: what the simulator speaks.", group=SERVER)
+@dialect_option("With --simulate: the protocol of the simulator.", group=SERVER)
 @option(
     "--script",
     group=SERVER,

@@ -328,7 +328,7 @@ def test_a_port_in_use_is_named(capsys):
         ([WEATHER, "--parrot"], 2, "need --simulate"),
         (["--simulate", "--script", "nowhere.toml"], 2, "nowhere.toml"),
         (["--simulate", "--script", str(ROOT)], 3, "this is a folder"),
-        (["--simulate", "--script", str(ROOT / "README.md"), "--parrot"], 2, "--script and --parrot exclude each other"),
+        (["--simulate", "--script", str(ROOT / "README.md"), "--parrot"], 2, "--script and --parrot cannot"),
         ([WEATHER, "--dialect", "openai-realtime"], 2, "--dialect"),
         ([WEATHER, "--max-duration", "5"], 2, "--max-duration"),
         (["--simulate", "--max-duration", "0"], 2, "--max-duration"),
