@@ -525,8 +525,8 @@ def waits(world: World) -> None:
 
     result = replayed(world.session(), acting(act), blocked_ms=10)
     assert "wait" in unseen(result)
-    (what,) = (one["what"] for one in result.json()["unseen"] if one["kind"] == "wait")
-    assert f"{__file__}:" in what
+    # On a busy machine a lock of somebody else's may be waited for as well.
+    assert any(f"{__file__}:" in one["what"] for one in result.json()["unseen"] if one["kind"] == "wait")
 
 
 @condition("in virtual time, the app runs its own event loop")
