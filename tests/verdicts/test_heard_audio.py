@@ -187,7 +187,7 @@ def place_of(chunk, samples, earliest):
 
 @pytest.mark.parametrize(("speed", "part", "n_heard"), [("1", {"first": "turn 2"}, 2), ("4", {}, 5)])
 def test_in_real_time_all_is_where_the_session_says(tmp_path, speed, part, n_heard):
-    """On the server's clock, as the session is: chunks whole and in order, none before it came, and the user's voice where its frames are."""
+    """On the server's clock: chunks whole and in order, none before it came, and the user's voice where its frames are."""
     result = replayed(tmp_path, clock="real", speed=speed, **part)
     samples, rate = heard_in(result)
     assert rate == 24_000 * int(speed)
