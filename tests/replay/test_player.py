@@ -343,7 +343,7 @@ def test_a_tool_call_that_is_never_answered(converse, clockwork):
     assert talk.session.closed.at_ns == 35_300 * MS
     deviation = judge(session, talk.session, EVI).deviations[0]
     assert (deviation.kind, deviation.recorded_seq, deviation.consequences) == ("missing", 2, (3, 4))
-    assert "did not come" in deviation.what
+    assert "not sent" in deviation.what
 
 
 def test_a_tool_call_that_is_answered_too_late(converse, clockwork):
@@ -355,7 +355,7 @@ def test_a_tool_call_that_is_answered_too_late(converse, clockwork):
     deviations = judge(session, talk.session, EVI).deviations
     assert [(one.kind, one.recorded_seq, one.consequences) for one in deviations] == [("missing", 2, (3, 4))]
     assert deviations[0].live_seq == talk.session.sent[0].seq
-    assert "came too late" in deviations[0].what
+    assert "too late" in deviations[0].what
 
 
 def test_the_service_does_not_close_before_the_app_has_had_its_time(converse, clockwork):
