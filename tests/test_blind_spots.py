@@ -174,7 +174,7 @@ def made_up(world: World) -> None:
     assert "made up, not" in result.lines()[0]
 
 
-@condition("the recorder could not stamp received messages, and their times are those at which the app took them")
+@condition("the recorder could not stamp received messages, and their times are those at which the app read them")
 def taken(world: World) -> None:
     """Only the app's reading is known."""
     result = replayed(world.session(recorded=Recorded(times="taken")))

@@ -19,7 +19,7 @@ def test_a_stereo_file_is_written_and_said_to_be_computed(tmp_path, capsys):
     assert main(["export", WEATHER, "--wav", str(tmp_path / "x.wav")]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith(f"{tmp_path}/x.wav: 12.238 s, 24000 Hz")
-    assert second.startswith("computed ")
+    assert second.startswith("reconstructed ")
     info = soundfile.info(str(tmp_path / "x.wav"))
     assert (info.channels, info.samplerate, info.subtype) == (2, 24_000, "PCM_16")
 

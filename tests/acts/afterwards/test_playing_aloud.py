@@ -60,7 +60,7 @@ def test_all_of_a_session_is_played(speaker, tmp_path):
     assert (pcm.rate, pcm.channels) == (rate, 2)
     assert np.array_equal(heard, sounding(expected))
     (line,) = lines
-    assert re.fullmatch(r"weather: .*\b0\.000 s .*\bend, .*user left, .*heard right \(computed\b.*\); on .*\bsoftware speaker", line)
+    assert re.fullmatch(r"weather: .*\b0\.000 s .*\bend, .*user left, .*heard right \(reconstructed\b.*\); on .*\bsoftware speaker", line)
 
 
 @pytest.mark.parametrize(("side", "channel"), [("user", 0), ("heard", 1)])
@@ -85,7 +85,7 @@ def test_a_speaker_with_one_channel_has_both_in_it(speaker, tmp_path):
     export_wav(WEATHER, tmp_path / "x.wav")
     expected = in_file(tmp_path / "x.wav")[0].astype(int).sum(axis=1, keepdims=True)
     heard, pcm = played(speaker)
-    assert (pcm.channels, lines[0].count("heard (computed")) == (1, 1)
+    assert (pcm.channels, lines[0].count("heard (reconstructed")) == (1, 1)
     assert np.array_equal(heard, sounding(np.clip(expected, -32768, 32767)))
 
 
