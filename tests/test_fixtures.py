@@ -270,7 +270,7 @@ SAYS: Dict[str, str] = {
     "blocks": "2000 ms",
     "sends_extra": "Good morning.",
     "wrong_answer": "51.8",
-    "never_answers": "did not come",
+    "never_answers": "was not sent",
     "never_returns": "never_returns.py:16 in on_message",
     "spins": "spins.py",
     "plays_on": "interrupted reply",

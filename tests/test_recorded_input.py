@@ -74,6 +74,8 @@ urllib.request.urlopen(asked).close()
 async def main():
     typed = sys.stdin.readline().strip()
     async with websockets.connect("wss://api.hume.ai/v0/evi/chat?api_key=" + typed) as chat:
+        # What came between the line and the message that it is used in would be written first, and the line before it.
+        await chat.recv()
         inner = sys.stdin.readline().strip()
         await chat.send(json.dumps({"type": "session_settings", "language_model_api_key": inner}))
         await ask(chat, sys.stdin.readline().strip())

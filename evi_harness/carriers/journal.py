@@ -100,6 +100,10 @@ class Journal:
         """
         return self._write(Note(seq=self._seq(), at_ns=self.now_ns, name=kind.name, of=of, data=data))
 
+    def unwritten(self, kind: NoteKind[P, object], /, of: Optional[int] = None, *_: P.args, **data: P.kwargs) -> Note:
+        """The note that ``note`` would write, with the seq -1: for what was observed and belongs to no event of this conversation."""
+        return Note(seq=-1, at_ns=self.now_ns, name=kind.name, of=of, data=data)
+
     def _seq(self) -> int:
         self._next_seq += 1
         return self._next_seq - 1

@@ -105,9 +105,8 @@ class OwnNotes(Journal):
 
     def note(self, kind: NoteKind[P, object], /, of: Optional[int] = None, *_: P.args, **data: P.kwargs) -> Note:
         """Write something observed; see ``Journal.note``."""
-        is_own = self._is_own()
-        note = Note(seq=self._seq() if is_own else -1, at_ns=self.now_ns, name=kind.name, of=of, data=data)
-        return self._write(note) if is_own else note
+        noted = super().note if self._is_own() else self.unwritten
+        return noted(kind, of, *_, **data)
 
     def forget(self) -> None:
         """Leave out what was noted until now: another conversation was opened first."""

@@ -331,7 +331,6 @@ def read_terminal(parent, until=None):
         (["--mic", MIC], 3, "HUME_API_KEY"),
         (["--dialect", "openai-realtime"], 2, "--dialect"),
         (["--dialect", "esperanto", "--", "python"], 2, "openai-realtime"),
-        (["--dialect", "openai-realtime", "--simulate", "--", "python"], 2, "openai-realtime"),
         (["--mic", MIC, "--out", f"{MIC}/x", "--base-url", "http://127.0.0.1:1"], 3, "user-1.flac"),
     ],
 )

@@ -131,7 +131,7 @@ def test_an_empty_one_is_refused(text):
 def test_what_never_happened_is_said():
     """Where there is neither a value nor a reason for none."""
     found = judge_threshold(parse_threshold("interruption.taken: max<5"), [])
-    assert re.match(r"there is no .* interruption\.taken: nothing\b", found.why)
+    assert re.match(r"there is no .* interruption\.taken: no\b", found.why)
 
 
 def test_exact_values_of_runs_that_are_the_same_count_once():

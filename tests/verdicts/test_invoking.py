@@ -106,7 +106,7 @@ def test_every_option_that_a_verdict_depends_on_is_told():
 def parsed(words):
     """What the command line makes of words behind ``replay``."""
     with cli_command.make_context("replay", list(words)) as context:
-        return vars(_asked(context, defer=False)), context.params["sessions"]
+        return vars(_asked(context, (), defer=False)), context.params["sessions"]
 
 
 @pytest.mark.parametrize("name", [*UNUSUAL, None])
