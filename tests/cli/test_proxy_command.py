@@ -63,7 +63,8 @@ def test_sessions_until_ctrl_c():
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err, out) == (0, "", "recorded 2 sessions\n")
-    assert [line.split(":")[0] for line in lines] == ["session 1", "session 2"]
+    # Each when it is whole: on a busy machine the second may be first.
+    assert sorted(line.split(":")[0] for line in lines) == ["session 1", "session 2"]
     folders = sorted(Path("out").iterdir())
     told = re.compile(r"\b0 messages from .*, 1 to .*\bby the app .* 1000; recorded in out/")
     assert [bool(told.search(line)) for line in lines] == [True] * 2
