@@ -12,27 +12,27 @@ Remarks: ``simulator`` (at the opening: what is simulated by what), ``tool_answe
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union, cast
+from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.json_dialects.json_messages import member
 from evi_harness.openai_realtime.realtime_audio import RealtimeReader
 from evi_harness.openai_realtime.realtime_messages import CLIENT
 from evi_harness.openai_realtime.realtime_reading import ms_ns, objects, read, string
 from evi_harness.session.encoded_audio import base64_bytes
-from evi_harness.session.events import Closed, Event, Frame, Handshake, Opened, Sent
+from evi_harness.session.events import Frame, Handshake
 from evi_harness.session.g711 import encoded_samples
 from evi_harness.session.notes import SIMULATOR, TOOL_ANSWER_IGNORED
-from evi_harness.session.protocols import RECEIVED, SENT, Action, Close, Conversion, Hearing, LateHearing, Message, Remark, Send, remark
+from evi_harness.session.protocols import RECEIVED, SENT, Action, Close, Conversion, Hearing, LateHearing, Message, Send, remark
 from evi_harness.session.wav import Pcm
 from evi_harness.simulate.delays import Delay
 from evi_harness.simulate.partners import HeardTurn, Partner
 from evi_harness.simulate.realtime_uplink import RealtimeUplink
 from evi_harness.simulate.realtime_wire import Fields, RealtimeIds, RealtimeRefusal, error, first_session, frame, merged, message_item
 from evi_harness.simulate.replies import RESPONSE, Reply, Sentence, ToolCall
+from evi_harness.simulate.simulated_service import Act, SimulatedService
 from evi_harness.simulate.simulator import Limits, Options
 from evi_harness.simulate.turn_detection import Speaking, Spoken, TurnDetection
 from evi_harness.simulate.voice import Made, VoiceMaker, length_ms, spoken
@@ -92,7 +92,7 @@ class _Made:
     samples: Optional[bytes]
 
 
-class RealtimeSimulator:
+class RealtimeSimulator(SimulatedService):
     """A service with no recording, for one connection.
 
     Args:
@@ -111,20 +111,15 @@ class RealtimeSimulator:
         conversion: Optional[Conversion] = None,
         voice: Optional[VoiceMaker] = None,
     ) -> None:
-        self._hearing = hearing
-        self._late: Optional[LateHearing] = cast(LateHearing, hearing) if hasattr(hearing, "heard") else None
+        super().__init__(hearing, voice)
         self._partner = partner
         self._options = options
         self._conversion = conversion
-        self._voice = voice
         self._ids = RealtimeIds(options.seed)
         self._random = Random(f"realtime {options.seed}")  # noqa: S311 - delays, no secrets
         self._reader = RealtimeReader()
         self._uplink = RealtimeUplink(hearing)
         self._session: Fields = {}
-        # What goes out by itself, as (due, number, cause, what); the number keeps the order of equals.
-        self._outbox: List[Tuple[int, int, int, Any]] = []
-        self._n_posted = 0
         self._response: Optional[_Response] = None
         self._items: Dict[str, Fields] = {}
         self._last_item: Optional[str] = None
@@ -142,52 +137,6 @@ class RealtimeSimulator:
         self._answers: Dict[str, str] = {}
         self._has_spoken = False
         self._max_duration_ns = round(options.limits.max_duration_s * SECOND)
-        self._open_ns = self._floor_ns = self._taken_ns = 0
-        self._is_ending = False
-        self._is_over = True
-
-    # The service's three methods, and what a late one has.
-
-    def take(self, event: Event, at_ns: int) -> Optional[bool]:
-        """Take an event of the app's; see ``Service.take``."""
-        self._taken_ns = at_ns
-        if isinstance(event, Opened):
-            self._open(event.handshake)
-        elif isinstance(event, Closed):
-            self._is_over = True
-            for helper in (self._late, self._voice):
-                if helper is not None:
-                    helper.close()
-        elif isinstance(event, Sent) and not self._is_over and not self._is_ending:
-            return self._take_sent(event.frame, at_ns)
-        return None
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether there is more to be heard than is being heard; see ``LateService``."""
-        return self._late is not None and self._late.is_behind
-
-    def wake_by(self, wake: Callable[[], object]) -> None:
-        """Say what to call when something was heard; see ``LateService``."""
-        for helper in (self._late, self._voice):
-            if helper is not None:
-                helper.wake_by(wake)
-
-    def due(self, at_ns: int) -> Sequence[Action]:
-        """What to do now; see ``Service.due``."""
-        actions: List[Action] = []
-        while True:
-            coming = self._next()
-            if coming is None or coming[0] > at_ns:
-                return actions
-            when_ns, act = coming
-            self._floor_ns = when_ns
-            actions.extend(act(when_ns))
-
-    def next_at_ns(self) -> Optional[int]:
-        """When something is due next; see ``Service.next_at_ns``."""
-        coming = self._next()
-        return None if coming is None else coming[0]
 
     # What comes in.
 
@@ -540,19 +489,13 @@ class RealtimeSimulator:
         """The format of the assistant's audio."""
         return self._reader.told.assistant
 
-    def _post(self, what: Any, due_ns: int, cause_ns: int) -> None:
-        """Let something go out by itself: a message as fields, or an action. Nothing goes out before session.created but remarks."""
-        due_ns = due_ns if isinstance(what, Remark) else max(due_ns, self._open_ns)
-        heapq.heappush(self._outbox, (due_ns, self._n_posted, cause_ns, what))
-        self._n_posted += 1
-
     # What goes out.
 
-    def _next(self) -> Optional[Tuple[int, Callable[[int], List[Action]]]]:
-        """What happens next and when, if the app does nothing. Of equals what goes out by itself is first."""
+    def _next(self) -> Optional[Tuple[int, Act]]:
+        # Of equals what goes out by itself is first.
         if self._is_over:
             return None
-        coming: List[Tuple[int, int, Callable[[int], List[Action]]]] = []
+        coming: List[Tuple[int, int, Act]] = []
         if self._outbox:
             coming.append((self._outbox[0][0], 0, self._act_outbox))
         response = self._response
@@ -566,13 +509,6 @@ class RealtimeSimulator:
             return None
         due_ns, _, act = min(coming, key=lambda one: one[:2])
         return max(due_ns, self._floor_ns), act
-
-    def _act_outbox(self, when_ns: int) -> List[Action]:
-        due_ns, _, cause_ns, what = heapq.heappop(self._outbox)
-        if isinstance(what, dict):
-            return [self._send(what, due_ns, cause_ns, when_ns)]
-        self._is_over = self._is_over or isinstance(what, Close)
-        return [what]
 
     def _act_step(self, when_ns: int) -> List[Action]:
         response = self._response

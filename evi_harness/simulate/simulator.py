@@ -13,18 +13,17 @@ Remarks: ``simulator`` (at the opening: what is simulated by what), ``unheard`` 
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Callable, Counter, Deque, Dict, List, Mapping, Optional, Sequence, Tuple, Union, cast
+from typing import Any, Callable, Counter, Deque, Dict, List, Mapping, Optional, Tuple, Union
 
 from evi_harness.containers.opus_packets import OpusHead
 from evi_harness.evi.compat import knows
 from evi_harness.evi.failures import ERRORS
-from evi_harness.session.events import Closed, Event, Frame, Handshake, Opened, Sent
+from evi_harness.session.events import Frame, Handshake
 from evi_harness.session.notes import SIMULATOR, TOOL_ANSWER_IGNORED, UNHEARD
-from evi_harness.session.protocols import Action, Close, Conversion, Hearing, LateHearing, Remark, Send, remark
+from evi_harness.session.protocols import Action, Close, Conversion, Hearing, LateHearing, Send, remark
 from evi_harness.session.wav import Pcm
 from evi_harness.simulate import wire
 from evi_harness.simulate.acting import Actor, Performance
@@ -34,6 +33,7 @@ from evi_harness.simulate.ids import Ids
 from evi_harness.simulate.partners import HeardTurn, Partner
 from evi_harness.simulate.replies import ERROR, RESPONSE, Reply, Sentence
 from evi_harness.simulate.requests import Refused, request
+from evi_harness.simulate.simulated_service import Act, SimulatedService
 from evi_harness.simulate.turn_detection import Speaking, Spoken, TurnDetection
 from evi_harness.simulate.uplink import Formats, HeardThings, Unheard, Uplink
 from evi_harness.simulate.voice import VoiceMaker
@@ -117,7 +117,7 @@ class _Turn:
     user: Optional[wire.Fields] = None
 
 
-class Simulator:
+class Simulator(SimulatedService):
     """An EVI with no recording: a ``Service`` for one connection.
 
     Args:
@@ -138,10 +138,8 @@ class Simulator:
         voice: Optional[VoiceMaker] = None,
         open_decoder: Optional[Callable[[OpusHead], OpusDecoding]] = None,
     ) -> None:
-        self._hearing = hearing
+        super().__init__(hearing, voice)
         self._open_decoder = open_decoder
-        self._voice = voice
-        self._late: Optional[LateHearing] = cast(LateHearing, hearing) if hasattr(hearing, "heard") else None
         self._partner = partner
         self._options = options
         self._ids = Ids(options.seed)
@@ -159,9 +157,6 @@ class Simulator:
             voice=voice,
         )
         self._uplink = self._new_uplink(Handshake("/"))
-        # What goes out by itself, as (due, number, cause, what); the number keeps the order of equals.
-        self._outbox: List[Tuple[int, int, int, Any]] = []
-        self._n_posted = 0
         self._turns: Deque[_Turn] = deque()
         self._n_turns = 0
         self._performance: Optional[Performance] = None
@@ -171,59 +166,9 @@ class Simulator:
         self._n_interims = 0
         self._custom_session_id: Optional[str] = None
         self._errors: Counter[Tuple[str, str]] = Counter()
-        self._open_ns = 0
         # When the last reply ended or was cut: what waited for that goes on from there.
         self._free_ns = 0
-        self._floor_ns = 0
         self._active_ns = 0
-        # When the latest event of the app's was: what was heard late was heard of audio from before it.
-        self._taken_ns = 0
-        # Ending: only what ends the chat still goes out. Over: nothing does.
-        self._is_ending = False
-        self._is_over = True
-
-    # The service's three methods.
-
-    def take(self, event: Event, at_ns: int) -> Optional[bool]:
-        """Take an event of the app's; see ``Service.take``."""
-        self._taken_ns = at_ns
-        if isinstance(event, Opened):
-            self._open(event.handshake)
-        elif isinstance(event, Closed):
-            self._is_over = True
-            for helper in (self._late, self._voice):
-                if helper is not None:
-                    helper.close()
-        elif isinstance(event, Sent) and not self._is_over and not self._is_ending:
-            return self._take_sent(event.frame, at_ns)
-        return None
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether there is more to be heard than is being heard; see ``LateService``."""
-        return self._late is not None and self._late.is_behind
-
-    def wake_by(self, wake: Callable[[], object]) -> None:
-        """Say what to call when something was heard; see ``LateService``."""
-        for helper in (self._late, self._voice):
-            if helper is not None:
-                helper.wake_by(wake)
-
-    def due(self, at_ns: int) -> Sequence[Action]:
-        """What to do now; see ``Service.due``."""
-        actions: List[Action] = []
-        while True:
-            coming = self._next()
-            if coming is None or coming[0] > at_ns:
-                return actions
-            when_ns, act = coming
-            self._floor_ns = when_ns
-            actions.extend(act(when_ns))
-
-    def next_at_ns(self) -> Optional[int]:
-        """When something is due next; see ``Service.next_at_ns``."""
-        coming = self._next()
-        return None if coming is None else coming[0]
 
     # What comes in.
 
@@ -245,17 +190,17 @@ class Simulator:
         if self._partner.greeting is not None:
             self._turns.append(_Turn(self._open_ns, 0, self._partner.greeting))
 
-    def _take_sent(self, frame: Frame, at_ns: int) -> Optional[bool]:
-        if not frame.is_text:
-            return self._take_audio(frame, at_ns)
-        fields = request(frame)
+    def _take_sent(self, sent: Frame, at_ns: int) -> Optional[bool]:
+        if not sent.is_text:
+            return self._take_audio(sent, at_ns)
+        fields = request(sent)
         if isinstance(fields, Refused):
             self._refuse(fields, at_ns)
             return None
         self._custom_session_id = fields.get("custom_session_id") or self._custom_session_id
         if fields["type"] == "audio_input":
-            return self._take_audio(frame, at_ns)
-        self._uplink.heed(frame)
+            return self._take_audio(sent, at_ns)
+        self._uplink.heed(sent)
         _TAKE[fields["type"]](self, fields, at_ns)
         return None
 
@@ -386,20 +331,13 @@ class Simulator:
         reached_ns = self._uplink.reached_at_ns(position_ns)
         return at_ns if reached_ns is None else min(reached_ns, at_ns)
 
-    def _post(self, what: Any, due_ns: int, cause_ns: int) -> None:
-        """Let something go out by itself: a message as fields, or an action. Nothing goes out before chat_metadata but remarks."""
-        due_ns = due_ns if isinstance(what, Remark) else max(due_ns, self._open_ns)
-        heapq.heappush(self._outbox, (due_ns, self._n_posted, cause_ns, what))
-        self._n_posted += 1
-
     # What goes out.
 
-    def _next(self) -> Optional[Tuple[int, Callable[[int], List[Action]]]]:
-        """What happens next and when, if the app does nothing."""
+    def _next(self) -> Optional[Tuple[int, Act]]:
         if self._is_over:
             return None
         # Plain comparisons, which keep the first of equals: this is asked three times for each mark of every chat.
-        act: Optional[Callable[[int], List[Action]]] = None
+        act: Optional[Act] = None
         due_ns = 0
         if self._outbox:
             due_ns, act = self._outbox[0][0], self._act_outbox
@@ -426,13 +364,6 @@ class Simulator:
             if at_ns < due_ns:
                 due_ns, act = at_ns, self._act_duration
         return None if act is None else (max(due_ns, self._floor_ns), act)
-
-    def _act_outbox(self, when_ns: int) -> List[Action]:
-        due_ns, _, cause_ns, what = heapq.heappop(self._outbox)
-        if isinstance(what, dict):
-            return [self._send(what, due_ns, cause_ns, when_ns)]
-        self._is_over = self._is_over or isinstance(what, Close)
-        return [what]
 
     def _act_turn(self, when_ns: int) -> List[Action]:
         turn = self._turns.popleft()
