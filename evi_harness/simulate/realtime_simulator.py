@@ -33,7 +33,7 @@ from evi_harness.simulate.realtime_uplink import RealtimeUplink
 from evi_harness.simulate.realtime_wire import Fields, RealtimeIds, RealtimeRefusal, error, first_session, frame, merged, message_item
 from evi_harness.simulate.replies import RESPONSE, Reply, Sentence, ToolCall
 from evi_harness.simulate.simulated_service import Act, SimulatedService
-from evi_harness.simulate.simulator import Limits, Options
+from evi_harness.simulate.simulator_options import Limits, Options
 from evi_harness.simulate.turn_detection import Speaking, Spoken, TurnDetection
 from evi_harness.simulate.voice import Made, VoiceMaker, length_ms, spoken
 

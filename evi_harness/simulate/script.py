@@ -16,7 +16,7 @@ from evi_harness.session.wav import Pcm, split
 from evi_harness.simulate.delays import Delay, Latency
 from evi_harness.simulate.partners import FREE, SPEECH, TEXT, ScriptedPartner, ScriptedTurn
 from evi_harness.simulate.replies import ERROR, RESPONSE, Answer, Reply, Sentence, ToolCall
-from evi_harness.simulate.simulator import Limits, Options
+from evi_harness.simulate.simulator_options import Limits, Options
 from evi_harness.simulate.turn_detection import TurnDetection
 from evi_harness.simulate.uplink import AudioPiece, Formats
 

@@ -14,7 +14,7 @@ Remarks: ``simulator`` (at the opening: what is simulated by what), ``unheard`` 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any, Callable, Counter, Deque, Dict, List, Mapping, Optional, Tuple, Union
 
@@ -24,28 +24,25 @@ from evi_harness.evi.failures import ERRORS
 from evi_harness.session.events import Frame, Handshake
 from evi_harness.session.notes import SIMULATOR, TOOL_ANSWER_IGNORED, UNHEARD
 from evi_harness.session.protocols import Action, Close, Conversion, Hearing, LateHearing, Send, remark
-from evi_harness.session.wav import Pcm
 from evi_harness.simulate import wire
 from evi_harness.simulate.acting import Actor, Performance
-from evi_harness.simulate.delays import Latency
 from evi_harness.simulate.encoded_uplink import EncodedUplink, OpusDecoding
 from evi_harness.simulate.ids import Ids
 from evi_harness.simulate.partners import HeardTurn, Partner
 from evi_harness.simulate.replies import ERROR, RESPONSE, Reply, Sentence
 from evi_harness.simulate.requests import Refused, request
 from evi_harness.simulate.simulated_service import Act, SimulatedService
-from evi_harness.simulate.turn_detection import Speaking, Spoken, TurnDetection
-from evi_harness.simulate.uplink import Formats, HeardThings, Unheard, Uplink
+from evi_harness.simulate.simulator_options import DEFAULT_OPTIONS, Options
+from evi_harness.simulate.turn_detection import Speaking, Spoken
+from evi_harness.simulate.uplink import HeardThings, Unheard, Uplink
 from evi_harness.simulate.voice import VoiceMaker
 
-__all__ = ["Limits", "Options", "Simulator"]
+__all__ = ["Simulator"]
 
 MS = 1_000_000
 SECOND = 1_000_000_000
 # How much longer the user has to speak for the next interim transcript.
 _INTERIM_NS = 600 * MS
-# What the one real capture has; Hume's documentation says 48 kHz.
-EVI_PCM = Pcm(24_000, 1)
 # So many turns, and so many letters in them, may wait for the replies before them; then the chat is closed as one that breaks the rules.
 _MAX_TURNS = 64
 _MAX_SAID = 4 * 1024 * 1024
@@ -54,50 +51,6 @@ _TOO_MUCH = 1008
 _MAX_SAME_ERRORS = 10
 
 Fields = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When the service ends a chat of its own accord, with EVI's defaults.
-
-    Attributes:
-        inactivity_s: Seconds without a word of the user's.
-        max_duration_s: Seconds since the opening.
-    """
-
-    inactivity_s: float = 120
-    max_duration_s: float = 1800
-
-
-@dataclass(frozen=True)
-class Options:
-    """How the simulator behaves, whoever answers.
-
-    Attributes:
-        seed: Of ids, delays, scores and the made voice. Give each connection its own.
-        detection: When a turn is over.
-        latency: How long it takes for what.
-        limits: When it ends the chat.
-        formats: Which formats of the user's audio are heard; other audio is none.
-        pcm: The format of what the assistant says.
-        chunk_ms: How long a chunk of it is; 0 for a sentence in one chunk.
-        echoes_settings: Whether it sends session_settings back. No capture shows EVI doing so, only the SDK's types do.
-        sdk: Version of the SDK whose apps are to understand it: where that knows no assistant_prosody, the scores are in the
-            assistant_message. None for what a script asks for.
-    """
-
-    seed: int = 0
-    detection: TurnDetection = field(default_factory=TurnDetection)
-    latency: Latency = field(default_factory=Latency)
-    limits: Limits = Limits()
-    formats: Formats = field(default_factory=Formats)
-    pcm: Pcm = EVI_PCM
-    chunk_ms: int = 400
-    echoes_settings: bool = False
-    sdk: Optional[str] = None
-
-
-DEFAULT_OPTIONS = Options()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from evi_harness.session.protocols import Conversion, Hearing, LateHearing, Serv
 from evi_harness.simulate.encoded_uplink import OpusDecoding
 from evi_harness.simulate.partners import Partner
 from evi_harness.simulate.realtime_simulator import REALTIME_OPTIONS, RealtimeSimulator
-from evi_harness.simulate.simulator import DEFAULT_OPTIONS, Options, Simulator
+from evi_harness.simulate.simulator import Simulator
+from evi_harness.simulate.simulator_options import DEFAULT_OPTIONS, Options
 from evi_harness.simulate.voice import VoiceMaker
 
 __all__ = ["SIMULATORS", "SimulatorKind"]

@@ -28,7 +28,7 @@ from evi_harness.cli.main import main
 from evi_harness.errors import SessionUnwritable
 from evi_harness.session import wav
 from evi_harness.session.events import Note, Received, Sent
-from evi_harness.simulate.simulator import Options
+from evi_harness.simulate.simulator_options import Options
 from evi_harness.simulate.turn_detection import TurnDetection
 from evi_harness.tap import recorder
 from evi_harness.verdicts.loading import load_session

@@ -31,7 +31,7 @@ from evi_harness.acts.serve.simulating import Simulation
 from evi_harness.acts.sessions import check_session
 from evi_harness.cli.main import main
 from evi_harness.session.wav import Pcm, header
-from evi_harness.simulate.simulator import Options
+from evi_harness.simulate.simulator_options import Options
 from evi_harness.simulate.turn_detection import TurnDetection
 from evi_harness.verdicts.loading import load_session
 

@@ -73,7 +73,8 @@ from evi_harness.settings.endpoint import endpoint_of
 from evi_harness.simulate.encoded_uplink import EncodedUplink
 from evi_harness.simulate.partners import Parrot
 from evi_harness.simulate.script import parse
-from evi_harness.simulate.simulator import Options, Simulator
+from evi_harness.simulate.simulator import Simulator
+from evi_harness.simulate.simulator_options import Options
 from evi_harness.storage import codec, header_file, lines
 from evi_harness.storage.baseline_file import load_json_file
 from evi_harness.storage.check import check_folder

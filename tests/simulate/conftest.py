@@ -12,7 +12,8 @@ from evi_harness.session.encoded_audio import base64_bytes
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Handshake, Opened, Sent
 from evi_harness.session.protocols import Close, Mark, Remark, Send
 from evi_harness.session.wav import Pcm, split
-from evi_harness.simulate.simulator import Options, Simulator
+from evi_harness.simulate.simulator import Simulator
+from evi_harness.simulate.simulator_options import Options
 
 MS = 1_000_000
 BLOCK_MS = 10

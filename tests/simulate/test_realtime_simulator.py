@@ -23,7 +23,7 @@ from evi_harness.simulate.delays import Delay, Latency
 from evi_harness.simulate.partners import Parrot
 from evi_harness.simulate.realtime_simulator import REALTIME_OPTIONS, RealtimeSimulator
 from evi_harness.simulate.script import parse
-from evi_harness.simulate.simulator import Limits
+from evi_harness.simulate.simulator_options import Limits
 
 MS = 1_000_000
 RATE = 24_000

@@ -10,7 +10,7 @@ from evi_harness.session.wav import Pcm, header
 from evi_harness.simulate.delays import Delay
 from evi_harness.simulate.replies import Answer, Reply, Sentence, ToolCall
 from evi_harness.simulate.script import parse, voice_names
-from evi_harness.simulate.simulator import Options
+from evi_harness.simulate.simulator_options import Options
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "simulator.md"
 WAV = header(Pcm(16_000, 1), 4) + b"\1\0\2\0"

@@ -35,7 +35,8 @@ from evi_harness.simulate.delays import Delay, Latency
 from evi_harness.simulate.ids import is_simulated
 from evi_harness.simulate.partners import Parrot
 from evi_harness.simulate.script import parse
-from evi_harness.simulate.simulator import Limits, Options, Simulator
+from evi_harness.simulate.simulator import Simulator
+from evi_harness.simulate.simulator_options import Limits, Options
 from evi_harness.simulate.turn_detection import TurnDetection
 from evi_harness.simulate.voice import spoken
 from evi_harness.strategies import frames

@@ -17,7 +17,7 @@ from evi_harness.session.protocols import Hearing, Service
 from evi_harness.session.wav import Pcm, header
 from evi_harness.simulate.partners import Parrot, Partner
 from evi_harness.simulate.script import Script, parse, voice_names
-from evi_harness.simulate.simulator import DEFAULT_OPTIONS, EVI_PCM, Options
+from evi_harness.simulate.simulator_options import DEFAULT_OPTIONS, EVI_PCM, Options
 from evi_harness.simulate.simulators import SIMULATORS
 from evi_harness.simulate.voice import VoiceMaker
 
