@@ -22,6 +22,7 @@ from evi_harness.session import wav
 from evi_harness.session.events import BINARY, TEXT, Closed, Event, Frame, Handshake, Opened, Received, Sent
 from evi_harness.session.header import Anchor, Header
 from evi_harness.session.session import Session
+from evi_harness.settings.redrawing import CI_VARIABLES
 
 # Started in the background of a shell, a process ignores Ctrl+C, behind nohup a hangup, and so would every child of it; the tests are about
 # what it does.
@@ -29,6 +30,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# What a run prints, and when, depends on where it runs: on a CI server, a terminal that cannot be redrawn, a Python without buffers. A test
+# that is about one of them says so itself.
+for name in (*CI_VARIABLES, "GITHUB_STEP_SUMMARY", "COLUMNS", "NO_COLOR", "FORCE_COLOR", "PYTHONUNBUFFERED"):
+    os.environ.pop(name, None)
+os.environ["TERM"] = "xterm"
 
 # It takes the standard library's finder away and puts up its own. Where that first happens within a test whose ``pytester`` puts
 # ``sys.meta_path`` back, as a replay on Dask does it, no installed package is found in that process any more.
@@ -67,6 +74,17 @@ def pytest_xdist_auto_num_workers() -> int:
     """Three workers on two cores for ``-n auto``: every third moment, a test waits for a process or a socket."""
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return n_cores + n_cores // 2
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each worker tests that follow one another, and one that is done what another has before it.
+
+    What a module sets up is set up once or twice then and not three times, and no worker is idle while another has the slow tests.
+    """
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 @pytest.hookimpl(hookwrapper=True)

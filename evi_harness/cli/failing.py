@@ -71,7 +71,9 @@ def guarded(act: Callable[[], int], *, ends: bool = False) -> int:
         return COULD_NOT_RUN
     finally:
         discreet.close()
-        if not ends:
+        if ends:
+            _lose_what_cannot_be_written()
+        else:
             sys.unraisablehook = before
 
 
@@ -151,6 +153,15 @@ def _is_terminal() -> bool:
     with suppress(OSError, ValueError, AttributeError):
         return sys.stderr.isatty()
     return False
+
+
+def _lose_what_cannot_be_written() -> None:
+    """Lead a stream nowhere that still holds what it cannot write: the exit code would become Python's, for a flush that fails."""
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except (OSError, ValueError, AttributeError):
+            _nowhere(name)
 
 
 def _nowhere(*names: str) -> None:

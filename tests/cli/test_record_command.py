@@ -237,10 +237,11 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
-def test_a_terminal_that_is_closed_loses_nothing(url, tmp_path, patient_speech):
+@pytest.mark.parametrize("unbuffered", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["with buffers", "without"])
+def test_a_terminal_that_is_closed_loses_nothing(url, tmp_path, patient_speech, unbuffered):
     """The session is complete, closed by the app, though nobody reads any more what is printed."""
     parent, child = pty.openpty()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **unbuffered}
     words = [sys.executable, "-c", IN_A_TERMINAL_OF_ITS_OWN, *command("--mic", patient_speech, "--base-url", url)]
     with subprocess.Popen(words, stdin=child, stdout=child, stderr=child, env=environment) as process:
         os.close(child)
