@@ -20,7 +20,7 @@ from evi_harness.evi.reading import read
 from evi_harness.evi.sayings import saying
 from evi_harness.json_dialects.json_messages import without_members
 from evi_harness.session.events import Event, Frame, Handshake
-from evi_harness.session.protocols import Cause, FrameAudio, HttpAnswer, Message, Saying, ToldSession, Variables
+from evi_harness.session.protocols import Cause, FrameAudio, HttpAnswer, Message, Saying, ToldSession, Truncated, Variables
 from evi_harness.session.turn import Turn
 
 __all__ = ["EVI", "NO_OBJECT", "Evi"]
@@ -159,9 +159,9 @@ class Evi:
         value = message.fields.get(row.identity) if row is not None and row.identity is not None else None
         return value if isinstance(value, str) else None
 
-    def truncation_ns(self, message: Message) -> Optional[int]:  # noqa: ARG002 - the protocol's
-        """None: EVI finds out by itself when the user interrupts."""
-        return None
+    def truncations(self, events: Sequence[Event]) -> Dict[int, Truncated]:  # noqa: ARG002 - the protocol's
+        """Empty: EVI finds out by itself when the user interrupts."""
+        return {}
 
     def must_equal(self, message: Message) -> Mapping[str, Any]:
         """All fields but secrets (at any depth), audio and, unless ``strict``, what is given anew in each run."""

@@ -8,20 +8,22 @@ message.
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.json_dialects.json_messages import member
-from evi_harness.openai_realtime.realtime_reading import ms_ns, read
-from evi_harness.session.events import Frame
+from evi_harness.openai_realtime.realtime_reading import item_of, ms_ns, read
+from evi_harness.session.events import Event, Frame, Sent
 from evi_harness.session.frame_audio import ASSISTANT, USER, KnownAudio, MessageAudio
 from evi_harness.session.json_places import top_level_strings
-from evi_harness.session.protocols import RECEIVED, SENT, AudioPlace, FrameAudio, Told
+from evi_harness.session.protocols import RECEIVED, SENT, AudioPlace, FrameAudio, Told, Truncated
 from evi_harness.session.wav import A_LAW, MU_LAW, PLAUSIBLE_RATES, Pcm
 
-__all__ = ["DEFAULT_PCM", "RealtimeReader", "input_format", "turn_detection"]
+__all__ = ["DEFAULT_PCM", "TRUNCATE", "RealtimeReader", "input_format", "truncations", "turn_detection"]
 
 # Where nobody says, both ways.
 DEFAULT_PCM = Pcm(24_000, 1)
+# By which an app says how much of an item was heard.
+TRUNCATE = "conversation.item.truncate"
 _G711 = {"audio/pcmu": MU_LAW, "g711_ulaw": MU_LAW, "audio/pcma": A_LAW, "g711_alaw": A_LAW}
 _LINEAR = frozenset({"audio/pcm", "pcm16", "pcm"})
 # By direction: the type, its field, and whose it is.
@@ -69,6 +71,25 @@ class RealtimeReader:
             silence_ns = ms_ns(detection.get("silence_duration_ms")) if detection.get("type") == "server_vad" else None
             keeps = detection.get("type") == "server_vad" and "silence_duration_ms" not in detection
             self._end_of_turn_ns = self._end_of_turn_ns if keeps else silence_ns
+
+
+def truncations(events: Sequence[Event]) -> Dict[int, Truncated]:
+    """Find what an app says was heard of the assistant's items.
+
+    Args:
+        events: All events of a session, ordered in time.
+
+    Returns:
+        The items and how much of them, by the seq of the message; nothing of a message that gives no plausible time.
+    """
+    found = {}
+    for event in events:
+        if isinstance(event, Sent) and event.frame.is_text:
+            message = read(SENT, event.frame)
+            heard_ns = ms_ns(message.fields.get("audio_end_ms")) if message.type == TRUNCATE else None
+            if heard_ns is not None:
+                found[event.seq] = Truncated(item_of(message) or "", heard_ns)
+    return found
 
 
 def turn_detection(session: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tupl
 
 from evi_harness.json_dialects.json_messages import in_one_order, member, without_members
 from evi_harness.openai_realtime import (
+    realtime_audio,
     realtime_causes,
     realtime_describing,
     realtime_failures,
@@ -18,12 +19,12 @@ from evi_harness.openai_realtime import (
     realtime_turns,
 )
 from evi_harness.openai_realtime import realtime_variables as names
-from evi_harness.openai_realtime.realtime_audio import RealtimeReader, input_format
+from evi_harness.openai_realtime.realtime_audio import TRUNCATE, RealtimeReader, input_format
 from evi_harness.openai_realtime.realtime_messages import AUDIO, AWAITED, is_known
-from evi_harness.openai_realtime.realtime_reading import item_of, ms_ns, read, string
+from evi_harness.openai_realtime.realtime_reading import item_of, read, string
 from evi_harness.session.events import TEXT, Event, Frame, Handshake
 from evi_harness.session.json_places import members
-from evi_harness.session.protocols import Cause, FrameAudio, HttpAnswer, Message, Saying, ToldSession, Variables
+from evi_harness.session.protocols import Cause, FrameAudio, HttpAnswer, Message, Saying, ToldSession, Truncated, Variables
 from evi_harness.session.turn import Turn
 
 __all__ = ["OPENAI_REALTIME", "OpenaiRealtime"]
@@ -42,7 +43,6 @@ _SETTING_UP = frozenset({"session.created", "session.update", "session.updated",
 # What names the conversation that is asked for, and no account or SDK.
 _COMPARED_QUERY = ("model", "intent", "deployment")
 NO_OBJECT = "no JSON object"
-_TRUNCATE = "conversation.item.truncate"
 
 
 class OpenaiRealtime:
@@ -183,9 +183,9 @@ class OpenaiRealtime:
             return string(output or message.fields, "call_id")
         return item_of(message) if message.type != "conversation.item.create" else None
 
-    def truncation_ns(self, message: Message) -> Optional[int]:
-        """The ``audio_end_ms`` of a conversation.item.truncate."""
-        return ms_ns(message.fields.get("audio_end_ms")) if message.type == _TRUNCATE else None
+    def truncations(self, events: Sequence[Event]) -> Dict[int, Truncated]:
+        """The items that the app truncated, with their ``audio_end_ms``, by seq."""
+        return realtime_audio.truncations(events)
 
     def must_equal(self, message: Message) -> Mapping[str, Any]:
         """All fields but secrets (at any depth), audio and, unless ``strict``, the ids that the app makes up and what it says was heard.
@@ -199,7 +199,7 @@ class OpenaiRealtime:
         fields: Dict[str, Any] = without_members(dict(message.fields), _is_secret)
         if not self._strict:
             fields.pop("event_id", None)
-            if message.type == _TRUNCATE:
+            if message.type == TRUNCATE:
                 fields.pop("audio_end_ms", None)
             if message.type == "conversation.item.create" and isinstance(fields.get("item"), dict):
                 fields["item"] = {name: value for name, value in fields["item"].items() if name != "id"}

@@ -38,7 +38,7 @@ from evi_harness.session.notes import (
     FindingFacts,
     of_kinds,
 )
-from evi_harness.session.protocols import RECEIVED, SENT, AudioPlace, Dialect, FrameAudio
+from evi_harness.session.protocols import RECEIVED, AudioPlace, Dialect, FrameAudio
 from evi_harness.session.session_audio import SessionAudio
 from evi_harness.session.turn import Turn
 from evi_harness.session.wav import Pcm, split
@@ -307,16 +307,13 @@ class _Truncations:
         self.all: List[Truncation] = []
         self.items: Dict[int, str] = {}
         self.places: Dict[Optional[int], List[Dict[str, Any]]] = {}
-        sent = [event for event in events if isinstance(event, Sent)]
-        for event in sent:
-            message = dialect.read(SENT, event.frame) if event.frame.is_text else None
-            heard_ns = None if message is None else dialect.truncation_ns(message)
-            if message is not None and heard_ns is not None:
-                self.all.append(Truncation(event.seq, event.at_ns, dialect.identity(message) or "", heard_ns))
-        if not self.all:
+        truncated = dialect.truncations(events)
+        if not truncated:
             return
         refused = dialect.rejected(events)
-        self.all = [one for one in self.all if one.seq not in refused]
+        sent = [event for event in events if isinstance(event, Sent)]
+        said = (event for event in sent if event.seq in truncated and event.seq not in refused)
+        self.all = [Truncation(event.seq, event.at_ns, *truncated[event.seq]) for event in said]
         for one in events:
             if isinstance(one, Received) and one.frame.is_text:
                 self.items[one.seq] = dialect.identity(dialect.read(RECEIVED, one.frame)) or ""

@@ -18,7 +18,8 @@ from evi_harness.clocks.steps import Step
 from evi_harness.errors import EviHarnessError, NotAHandler, Parameter, SdkError, UsageError, Words
 from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack
-from evi_harness.sdk.adapter import Callbacks, FollowedReplies, LiveTalk, LiveTalkOptions, Misread, Unparsed
+from evi_harness.sdk.adapter import Callbacks, FollowedReplies, LiveTalk, LiveTalkOptions, Unparsed
+from evi_harness.sdk.hides_nothing import HidesNothing
 from evi_harness.sdk.installed import version_of
 from evi_harness.sdk.recorded import url_of
 from evi_harness.sdk.sound_switch import software_sounddevice_in_place, standing_sound
@@ -36,7 +37,7 @@ __all__ = ["PLAIN", "Plain"]
 _WHAT_WOULD_BE = "A handler is a function that takes the connection, async def main(websocket), and reads from it."
 
 
-class Plain:
+class Plain(HidesNothing):
     """The websockets library alone. ``PLAIN`` is the one that is needed; the members are those of ``sdk.adapter.Adapter``."""
 
     package: str = "websockets"
@@ -87,18 +88,6 @@ class Plain:
 
     def watch_parsing(self, hooks: Hooks, socket: Any, failed: Callable[[Exception], object]) -> None:
         """Nothing: the app parses, and what it raises is its own."""
-
-    def hidden(self, message: Any) -> Optional[Misread]:  # noqa: ARG002 - the signature is Adapter's
-        """Nothing is parsed."""
-        return None
-
-    def is_iterated(self) -> bool:
-        """Never told: no end is hidden."""
-        return False
-
-    def cut_off(self, error: BaseException) -> Optional[str]:  # noqa: ARG002 - the signature is Adapter's
-        """The app gets what is raised."""
-        return None
 
     def problems(self, payload: bytes) -> Sequence[Unparsed]:  # noqa: ARG002 - the signature is Adapter's
         """None: any bytes are a message."""

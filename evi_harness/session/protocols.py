@@ -12,6 +12,7 @@ from typing import (
     FrozenSet,
     List,
     Mapping,
+    NamedTuple,
     Optional,
     Protocol,
     Sequence,
@@ -48,6 +49,7 @@ __all__ = [
     "Service",
     "SpeechDetector",
     "Told",
+    "Truncated",
     "Variables",
     "WireReader",
     "remark",
@@ -75,6 +77,18 @@ class Message:
     type: Optional[str]
     fields: Mapping[str, Json] = field(default=NOTHING)
     text: Optional[str] = None
+
+
+class Truncated(NamedTuple):
+    """How much of an item of the assistant's an app says was heard.
+
+    Attributes:
+        item: The item, as the messages with its audio name it (``Dialect.identity``).
+        heard_ns: How much, from the item's beginning.
+    """
+
+    item: str
+    heard_ns: int
 
 
 @dataclass(frozen=True)
@@ -425,10 +439,13 @@ class Dialect(Protocol):
     def identity(self, message: Message) -> Optional[str]:
         """What a sent message is about (the id of a tool call), None where it is about nothing in particular."""
 
-    def truncation_ns(self, message: Message) -> Optional[int]:
-        """How much of the assistant's item that a sent message is about (see ``identity``) the app says was heard, in nanoseconds.
+    def truncations(self, events: Sequence[Event]) -> Dict[int, Truncated]:
+        """How much of an item of the assistant's the app says was heard, by the seq of the sent message that says so.
 
-        A replay compares that with what it heard. None for every other message, and where a protocol has no such thing.
+        A replay compares that with what it heard. Empty where a protocol has no such messages.
+
+        Args:
+            events: All events of a session, ordered in time.
         """
 
     def must_equal(self, message: Message) -> Mapping[str, Json]:

@@ -18,6 +18,7 @@ from evi_harness.session.protocols import (
     Message,
     Saying,
     ToldSession,
+    Truncated,
     Variables,
     WireReader,
 )
@@ -140,9 +141,9 @@ class WrappedDialect:
         """What a sent message is about."""
         return self.within.identity(message)
 
-    def truncation_ns(self, message: Message) -> Optional[int]:
-        """How much of an item the app says was heard."""
-        return self.within.truncation_ns(message)
+    def truncations(self, events: Sequence[Event]) -> Dict[int, Truncated]:
+        """How much of an item the app says was heard, by seq."""
+        return self.within.truncations(events)
 
     def must_equal(self, message: Message) -> Mapping[str, Json]:
         """The fields of a sent message that a replay compares."""

@@ -89,9 +89,10 @@ def test_how_much_was_heard_is_judged_and_not_compared():
     """Unless ``strict`` asks for that: it differs by milliseconds in each run."""
     assert DIALECT.must_equal(message(**TRUNCATE)) == {name: TRUNCATE[name] for name in ("type", "item_id", "content_index")}
     assert DIALECT.strictly().must_equal(message(**TRUNCATE)) == TRUNCATE
-    assert (DIALECT.truncation_ns(message(**TRUNCATE)), DIALECT.identity(message(**TRUNCATE))) == (1_250_500_000, "a")
-    for other in ({**TRUNCATE, "audio_end_ms": "all"}, {**TRUNCATE, "type": "conversation.item.delete"}, {"type": "response.create"}):
-        assert DIALECT.truncation_ns(message(**other)) is None
+    others = ({**TRUNCATE, "audio_end_ms": "all"}, {**TRUNCATE, "type": "conversation.item.delete"}, {"type": "response.create"})
+    sent = [(">", one) for one in ({"type": "input_audio_buffer.clear"}, TRUNCATE, *others)]
+    assert DIALECT.truncations(events_of(*sent, ("<", TRUNCATE))) == {2: ("a", 1_250_500_000)}
+    assert DIALECT.identity(message(**sound(20))) == "a"
 
 
 def test_a_tools_answer_is_addressed_anew():

@@ -27,6 +27,7 @@ from evi_harness.session.protocols import (
     Saying,
     Told,
     ToldSession,
+    Truncated,
     Variables,
 )
 from evi_harness.session.turn import Turn
@@ -205,9 +206,9 @@ class Toy:
         value = message.fields.get(_ABOUT.get(message.type or "", ""))
         return value if isinstance(value, str) else None
 
-    def truncation_ns(self, message: Message) -> Optional[int]:
+    def truncations(self, events: Sequence[Event]) -> Dict[int, Truncated]:
         """Nothing is heard at a desk."""
-        return None
+        return {}
 
     def must_equal(self, message: Message) -> Mapping[str, Any]:
         if message.text is not None:

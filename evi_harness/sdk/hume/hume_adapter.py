@@ -16,7 +16,8 @@ from evi_harness.evi.queries import audio_settings
 from evi_harness.evi.reading import read
 from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack
-from evi_harness.sdk.adapter import Callbacks, FollowedReplies, LiveTalk, LiveTalkOptions, Misread
+from evi_harness.sdk.adapter import Callbacks, FollowedReplies, LiveTalk, LiveTalkOptions
+from evi_harness.sdk.hides_nothing import HidesNothing
 from evi_harness.sdk.hume import handlers, installed_sdk, microphone, moved_imports, parsing, playback_queue
 from evi_harness.sdk.hume.connection import open_chat, watched_parser, websocket_of
 from evi_harness.sdk.hume.direct_chat import direct_chat
@@ -54,7 +55,7 @@ def chat_options(handshake: Optional[Handshake]) -> Mapping[str, Any]:
     return {**options, "audio": audio} if audio else options
 
 
-class Hume:
+class Hume(HidesNothing):
     """Hume's SDK. ``HUME`` is the one that is needed; the members are those of ``sdk.adapter.Adapter``, where they are documented."""
 
     package: str = "hume"
@@ -92,18 +93,6 @@ class Hume:
     def watch_parsing(self, hooks: Hooks, socket: Any, failed: Callable[[Exception], object]) -> None:
         """Watch what the module of the SDK's connection parses with."""
         watched_parser(hooks, socket, failed)
-
-    def hidden(self, message: Any) -> Optional[Misread]:  # noqa: ARG002 - the signature is Adapter's
-        """Nothing: what this parser takes is as its models say."""
-        return None
-
-    def is_iterated(self) -> bool:
-        """Never told: no end is hidden."""
-        return False
-
-    def cut_off(self, error: BaseException) -> Optional[str]:  # noqa: ARG002 - the signature is Adapter's
-        """Nothing is told."""
-        return None
 
     def problems(self, payload: bytes) -> Sequence[parsing.FieldProblem]:
         """Which fields the SDK's models refuse."""
