@@ -239,7 +239,7 @@ FLAGS_ALLOWED = {
     "acts/ab.py": GIT,
     "acts/afterwards/shortening.py": COMMAND,
     "acts/checkouts.py": GIT,
-    "acts/demo.py": COMMAND,
+    "acts/demos/demonstrating.py": COMMAND,
     "acts/record_live.py": COMMAND + ", and a report",
     "acts/repeating.py": A_REPORT,
     "acts/replay.py": A_REPORT,

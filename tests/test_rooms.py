@@ -154,7 +154,8 @@ DIALECTS = ("evi", "sdk.hume", "openai_realtime", "sdk.openai")
 KNOW_A_DIALECT = ("simulate", "strategies", "__init__", "dialects")
 # Modules that name one, and why.
 NAME_ONE: Dict[str, str] = {
-    "acts.demo": "it shows one conversation, which is with EVI",
+    "acts.demos.evi_demo": "it shows one conversation, which is with EVI",
+    "acts.demos.realtime_demo": "likewise, in the Realtime protocol",
     "acts.doctor": "what it looks at is the installation of Hume's SDK, and the way to Hume's service",
     "acts.serve.proxying": "a service that is not reached may be Hume's, which has ended: the line says so as record does",
     "acts.imports.import_chat_history": "a chat history is what Hume's API has of chats with EVI",
@@ -522,7 +523,8 @@ GOOD = {
     "sdk/hume/__init__.py": '"""H."""\n',
     "sdk/parse.py": '"""P."""\nimport hume\n',
     "acts/__init__.py": '"""H."""\n',
-    "acts/demo.py": '"""D."""\nfrom evi_harness.evi.messages import NAMES\n',
+    "acts/demos/__init__.py": '"""D."""\n',
+    "acts/demos/evi_demo.py": '"""D."""\nfrom evi_harness.evi.messages import NAMES\n',
     "acts/replay.py": '"""R."""\nfrom evi_harness.storage.writer import write\n',
     "cli/__init__.py": '"""C."""\n',
     "cli/main.py": '"""M."""\nimport click\nfrom evi_harness.acts.replay import replay\n',

@@ -47,14 +47,14 @@ from evi_harness.settings.program import program
 from evi_harness.verdicts.heard_audio import HeardFile, keep_heard
 from evi_harness.verdicts.redacted_views import redactor_for
 
-__all__ = ["LiveOptions", "LiveResult", "record_live"]
+__all__ = ["INTERRUPTED", "LiveOptions", "LiveResult", "record_live"]
 
 _FILE = Parameter("mic", "FILE")
 _FILE_INSTEAD = Words(_FILE, " plays a file instead and needs no sound system.")
 _FILE_INSTEAD_OF_NONE = Words(
     "Without ", Parameter("microphone", OFF), ", ", _FILE, " needs no sound system, and is off once the handler sends its own audio."
 )
-_INTERRUPTED, _TIME_IS_UP, _FILE_IS_OVER = "interrupted", "--duration has elapsed", "the file and the last reply are over"
+INTERRUPTED, _TIME_IS_UP, _FILE_IS_OVER = "interrupted", "--duration has elapsed", "the file and the last reply are over"
 _OWN_AUDIO_IS_OVER = "the handler's audio and the last reply are over"
 _ERROR = "by an error"
 
@@ -253,7 +253,7 @@ class _Live:
             with restored_process(), self._indicator, self._exits:
                 run_app_loop(lambda loop: self._main(loop, interrupts, device, sound))
         except (KeyboardInterrupt, asyncio.CancelledError):
-            self._ended = self._ended or _INTERRUPTED
+            self._ended = self._ended or INTERRUPTED
         except EviHarnessError as error:
             failure = error
             self._ended = self._ended or _ERROR
@@ -265,7 +265,7 @@ class _Live:
             self._ended, failure = _ERROR, self._fault() or failure
         if self._recording is None:
             # What an attempt that was called off says in the end is no news.
-            raise KeyboardInterrupt if failure is None or self._ended == _INTERRUPTED else failure
+            raise KeyboardInterrupt if failure is None or self._ended == INTERRUPTED else failure
         return self._result(self._recording, failure, sound)
 
     async def _main(self, loop: AppLoop, interrupts: Interrupts, device: Optional[int], sound: Optional[_Software]) -> None:
@@ -291,7 +291,7 @@ class _Live:
         )
         self._exits.follow(loop, conversation)
         conversing = asyncio.ensure_future(conversation.run())
-        interrupts.told_to(loop, lambda: self._end(_INTERRUPTED))
+        interrupts.told_to(loop, lambda: self._end(INTERRUPTED))
         looking = asyncio.ensure_future(self._look(sound))
         try:
             await conversing

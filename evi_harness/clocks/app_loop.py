@@ -48,7 +48,7 @@ _IS_DONE = base_events._run_until_complete_cb.__code__  # type: ignore[attr-defi
 # Who makes tasks that the app does not know of: this package, and the server's library.
 _OURS = frozenset({HARNESS, "aiohttp"})
 # Who may cancel what the SDK and its libraries started: they, Python and we.
-_MAY_CANCEL = frozenset({HARNESS, PYTHON, NO_FILE, "hume", "websockets", "aiohttp", "anyio", "httpcore", "httpx"})
+_MAY_CANCEL = frozenset({HARNESS, PYTHON, NO_FILE, "hume", "openai", "websockets", "aiohttp", "anyio", "httpcore", "httpx"})
 
 
 class _SdksTask(asyncio.Task):  # type: ignore[type-arg]

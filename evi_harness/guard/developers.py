@@ -1,6 +1,7 @@
 """Decide whether code is the developer's: the one rule for stacks, exceptions, tasks and coroutines.
 
-A file tells only part of it. One that is neither of this package, nor Python's own, nor installed is the developer's. One that is installed
+A file tells only part of it. One that is neither of this package, nor Python's own, nor installed is the developer's; so is the demo's
+example of an app. One that is installed
 may be a library, or the app under test itself, put there by tox or by a container's ``pip install .``. So if the developer's code is on the
 stack, all libraries are left out: the line to look at is the one that called them. If there is none, the outermost installed package counts
 as the developer's: it was called first, and the harness calls nothing but the handler. Otherwise an installed app would have no places at
@@ -29,9 +30,11 @@ __all__ = ["DEVELOPER", "HARNESS", "NO_FILE", "PYTHON", "developers", "is_instal
 DEVELOPER, HARNESS, PYTHON, NO_FILE = "the developer", "the harness", "Python itself", "no file"
 
 _PACKAGE = f"{Path(__file__).resolve().parent.parent}{os.sep}"
+# An app that the demo shows with a mistake, whose line a report has to name.
+_EXAMPLE = str(Path(_PACKAGE, "sdk", "openai", "realtime_demo_app.py"))
 _STANDARD = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib")})
 _INSTALLED = re.compile(r".*/(?:site|dist)-packages/([^/]+)".replace("/", re.escape(os.sep)))
-_SDK = frozenset({"hume", "websockets", "aiohttp", "anyio", "httpcore", "httpx", "pydantic", "typing_extensions.py"})
+_SDK = frozenset({"hume", "openai", "websockets", "aiohttp", "anyio", "httpcore", "httpx", "pydantic", "typing_extensions.py"})
 _NEVER = frozenset({HARNESS, PYTHON, *_SDK})
 
 
@@ -76,7 +79,7 @@ def owner(file: str) -> str:
     if file.startswith("<"):
         return PYTHON if file.startswith("<frozen") else NO_FILE
     if file.startswith(_PACKAGE):
-        return HARNESS
+        return DEVELOPER if file == _EXAMPLE else HARNESS
     # Where packages are installed is below where Python keeps its own.
     installed = _INSTALLED.match(file)
     if installed is not None:

@@ -14,7 +14,7 @@ import pytest
 
 from evi_harness.acts.sessions import check_session
 from evi_harness.cli.main import main
-from evi_harness.evi.dialect import EVI
+from evi_harness.dialects import dialect_named
 from evi_harness.verdicts.loading import load_session
 
 pytestmark = pytest.mark.slow
@@ -28,9 +28,9 @@ def child(tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HUME_")}
     environment["PYTHONPATH"] = str(ROOT)
 
-    def start():
+    def start(*options):
         return subprocess.Popen(
-            [sys.executable, "-u", "-m", "evi_harness", "demo"],
+            [sys.executable, "-u", "-m", "evi_harness", "demo", *options],
             cwd=str(tmp_path),
             env=environment,
             stdout=subprocess.PIPE,
@@ -41,9 +41,17 @@ def child(tmp_path):
     return start
 
 
-def test_one_command_shows_it_all(child, tmp_path):
+@pytest.fixture(params=["evi", "openai-realtime"])
+def dialect(request):
+    """The name of what is spoken; one whose SDK is not installed is left out."""
+    if request.param != "evi":
+        pytest.importorskip("openai", reason="the extra openai is not installed")
+    return request.param
+
+
+def test_one_command_shows_it_all(child, tmp_path, dialect):
     """Exit 0 and nothing on standard error; one session under sessions, of three turns with a tool call and an interruption."""
-    with child() as process:
+    with child(*(() if dialect == "evi" else ("--dialect", dialect))) as process:
         out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, "")
     folder, page = sorted((tmp_path / "sessions").iterdir())
@@ -51,7 +59,7 @@ def test_one_command_shows_it_all(child, tmp_path):
     assert out.splitlines()[-1].strip() == f"sessions/{page.name}" == f"sessions/{folder.name}.html"
     assert "<title>" in page.read_text(encoding="utf-8")
     assert check_session(folder) == []
-    turns = EVI.turns(load_session(folder).events)
+    turns = dialect_named(dialect).turns(load_session(folder).events)
     assert len(turns) == 3
     assert [len(turn.tool_calls) for turn in turns] == [1, 0, 0]
     assert turns[1].interrupted_by is not None
@@ -60,11 +68,11 @@ def test_one_command_shows_it_all(child, tmp_path):
     assert re.search(rf"^  \S.* replay sessions/{folder.name} --handler", out, re.MULTILINE)
 
 
-def test_ctrl_c_ends_it_and_keeps_what_was_recorded(child, tmp_path):
+def test_ctrl_c_ends_it_and_keeps_what_was_recorded(child, tmp_path, dialect):
     """130, and no traceback; the session is complete as far as it went."""
-    with child() as process:
+    with child("--dialect", dialect) as process:
         for line in process.stdout:
-            if line.startswith("Microphone connected"):
+            if line.startswith("Microphone connected" if dialect == "evi" else "user: "):
                 break
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
@@ -73,9 +81,9 @@ def test_ctrl_c_ends_it_and_keeps_what_was_recorded(child, tmp_path):
     assert check_session(folder) == []
 
 
-def test_whoever_goes_on_pressing_loses_nothing(child, tmp_path):
+def test_whoever_goes_on_pressing_loses_nothing(child, tmp_path, dialect):
     """Ctrl+C again and again until the process is gone: 130, and what was recorded is complete."""
-    with child() as process:
+    with child("--dialect", dialect) as process:
         for line in process.stdout:
             if line.startswith("user: "):
                 break

@@ -36,6 +36,7 @@ APP, TOOLS, REDIS, HUME = (installed(*parts) for parts in (("app", "main.py"), (
         (installed("outer", "site-packages", "inner", "x.py"), "inner"),
         (str(Path(asyncio.__file__).parents[1] / "site-packages" / "app" / "main.py"), "app"),
         (module.__file__, HARNESS),
+        (str(Path(module.__file__).parents[1] / "sdk" / "openai" / "realtime_demo_app.py"), DEVELOPER),
         (asyncio.__file__, PYTHON),
         (json.__file__, PYTHON),
         ("<frozen importlib._bootstrap>", PYTHON),

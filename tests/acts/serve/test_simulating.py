@@ -5,7 +5,7 @@ import pickle
 import pytest
 import soundfile
 
-from evi_harness.acts.demo import SCRIPT
+from evi_harness.acts.demos.bundled_sound import SCRIPT
 from evi_harness.acts.serve import simulating
 from evi_harness.acts.serve.simulating import Simulation, refuse_script, simulation
 from evi_harness.errors import ScriptError, UsageError

@@ -10,8 +10,10 @@ from functools import cache
 import pytest
 import soundfile
 
-from evi_harness.acts import demo as demo_module
-from evi_harness.acts.demo import ASSETS, HANDLER, SCRIPT, USER, demo
+from evi_harness.acts.demos import evi_demo as demo_module
+from evi_harness.acts.demos.bundled_sound import ASSETS, SCRIPT, USER
+from evi_harness.acts.demos.demonstrating import demo
+from evi_harness.acts.demos.evi_demo import HANDLER
 from evi_harness.acts.replay import replay_session
 from evi_harness.acts.serve.simulating import Simulation
 from evi_harness.acts.sessions import check_session

@@ -1,0 +1,1 @@
+"""The demos: a bundled conversation with the simulator of one dialect, recorded and replayed."""
