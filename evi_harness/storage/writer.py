@@ -89,13 +89,21 @@ class SessionWriter:
         dialect: Tells where audio is in a frame and which names are secret.
         secrets: Values that must not be written wherever they occur; those shorter than 8 characters are not searched for.
         max_track_bytes: Bytes of audio after which a track goes on in another file.
+        syncs_on_write: Whether ``write`` also has the disk hold what was written, once a second; if not, only ``tend`` does.
 
     Raises:
         SessionUnwritable: There is something already, nothing can be made there, or the header is one that nobody could read again.
     """
 
     def __init__(
-        self, folder: PathLike, header: Header, dialect: Dialect, *, secrets: Iterable[str] = (), max_track_bytes: int = MAX_TRACK_BYTES
+        self,
+        folder: PathLike,
+        header: Header,
+        dialect: Dialect,
+        *,
+        secrets: Iterable[str] = (),
+        max_track_bytes: int = MAX_TRACK_BYTES,
+        syncs_on_write: bool = True,
     ) -> None:
         path = Path(folder).absolute()
         self._redactor = Redactor(dialect.secret_names, dialect.folded_names, secrets)
@@ -109,6 +117,7 @@ class SessionWriter:
         self._line_digests = LineDigests()
         self._over: Optional[str] = None
         self._synced_ns = time.monotonic_ns()
+        self._syncs_on_write = syncs_on_write
         # How many events a sync that succeeded was for, and whether one has failed.
         self._n_synced = 0
         self._has_sync_failed = False
@@ -162,7 +171,7 @@ class SessionWriter:
             self._events.append(self._line_digests.seal(stored.line, *_covered(stored)) + b"\n")
             self._next_seq = event.seq + 1
             self._counts[event.kind] += 1
-            if time.monotonic_ns() - self._synced_ns >= _SYNC_EVERY_NS:
+            if self._syncs_on_write and time.monotonic_ns() - self._synced_ns >= _SYNC_EVERY_NS:
                 self._sync()
         except OSError as error:
             raise self._failed(error) from error

@@ -1,4 +1,4 @@
-"""The recorder: takes events from the app's event loop and writes them on its own thread.
+"""The recorder: takes events from the app's event loop and writes them on another thread.
 
 Rules of living here: ``put`` costs the loop microseconds and never raises, whatever becomes of the disk. Memory is bounded; dropped events
 are counted and reported, in the session and to the user. A recording may end early; the conversation goes on.
@@ -16,6 +16,7 @@ from typing import Any, Callable, Deque, Dict, Optional, Protocol
 from evi_harness.errors import SessionUnwritable
 from evi_harness.session.events import Closed, Event, Note, Opened
 from evi_harness.session.notes import DROPPED
+from evi_harness.tap.rounds import LOOK_EVERY_S, Rounds
 
 __all__ = ["EventWriter", "Recorder"]
 
@@ -23,8 +24,6 @@ __all__ = ["EventWriter", "Recorder"]
 LIMIT_BYTES = 64 * 1024 * 1024
 # What an event holds besides its payload, roughly; it bounds the number of small ones.
 EVENT_BYTES = 512
-# The thread looks by itself: to wake it for each event would cost the loop a system call, most of what recording costs.
-LOOK_EVERY_S = 0.02
 # So that a folder that somebody deletes or moves is noticed within a second.
 TEND_EVERY_S = 0.5
 # At the end: how long the disk may be waited for without a word, and how long in which it takes nothing at all.
@@ -35,7 +34,7 @@ ENDED_EARLY = "the recording has ended early; the conversation continues"
 
 
 class EventWriter(Protocol):
-    """What a recorder writes through: ``storage.writer.SessionWriter``. All calls come from one thread."""
+    """What a recorder writes through: ``storage.writer.SessionWriter``. All calls come from one thread at a time."""
 
     def write(self, event: Event) -> object:
         """Write an event; it is on disk when this returns. Raises ValueError where this one event cannot be written and others can."""
@@ -58,6 +57,8 @@ class Recorder:
         limit_bytes: Most bytes of events that may wait to be written, None for 64 MiB. What comes while they do is dropped, but for opening
             and close.
         warn: Called with one sentence, once for each way in which the recording suffers, on the recorder's thread or the one that closes.
+        rounds: The thread that writes for many recorders. Then this one's own makes the folder, tends it and completes it, so that no
+            recorder waits for the disk of another; None to do all on its own.
 
     Attributes:
         failure: Why the recording ended early, or None.
@@ -69,6 +70,7 @@ class Recorder:
         *,
         limit_bytes: Optional[int] = None,
         warn: Callable[[str], object] = logging.getLogger("evi_harness").warning,
+        rounds: Optional[Rounds] = None,
     ) -> None:
         self.failure: Optional[Exception] = None
         self._writer = writer
@@ -89,7 +91,10 @@ class Recorder:
         self._has_told_of_loss = False
         self._tended_s = time.monotonic()
         self._changes: Dict[str, Any] = {}
-        self._thread = threading.Thread(target=self._write_all, name="evi-harness recorder", daemon=True)
+        # Held by the thread that calls the writer.
+        self._writing = threading.Lock()
+        work = self._write_all if rounds is None else lambda: self._write_in(rounds)
+        self._thread = threading.Thread(target=work, name="evi-harness recorder", daemon=True)
         self._thread.start()
 
     @property
@@ -191,15 +196,47 @@ class Recorder:
             # Read before the queue is emptied: what was put before close is then in the queue.
             is_last_round = self._no_more.wait(LOOK_EVERY_S)
             while self._queue:
-                event = self._queue.popleft()
-                if self.failure is None:
-                    self._write(event)
-                else:
-                    self._lose(event)
-                self._written_bytes += _size(event)
+                self._write_next()
                 self._tend()
             self._tend()
         self._complete()
+
+    def _write_in(self, rounds: Rounds) -> None:
+        """Begin and complete the session; between, the rounds write."""
+        while not self._queue and not self._no_more.wait(LOOK_EVERY_S):
+            pass
+        with self._writing:
+            self._write_waiting()
+        rounds.join(self._take_turn)
+        while not self._no_more.wait(TEND_EVERY_S):
+            with self._writing:
+                self._tend()
+        rounds.leave(self._take_turn)
+        with self._writing:
+            while self._queue:
+                self._write_waiting()
+            self._complete()
+
+    def _take_turn(self) -> None:
+        # While the disk is asked to hold what was written, the others go on.
+        if self._queue and self._writing.acquire(blocking=False):
+            try:
+                self._write_waiting()
+            finally:
+                self._writing.release()
+
+    def _write_waiting(self) -> None:
+        """Write what waits now, and not what comes meanwhile."""
+        for _ in range(len(self._queue)):
+            self._write_next()
+
+    def _write_next(self) -> None:
+        event = self._queue.popleft()
+        if self.failure is None:
+            self._write(event)
+        else:
+            self._lose(event)
+        self._written_bytes += _size(event)
 
     def _tend(self) -> None:
         now_s = time.monotonic()

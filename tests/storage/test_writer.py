@@ -404,6 +404,21 @@ def test_the_disk_is_asked_at_most_once_a_second_and_for_audio_first(new_folder,
     writer.abandon("enough")
 
 
+def test_a_writer_that_does_not_sync_on_writing_does_when_it_is_tended(new_folder, header, monkeypatch):
+    """Then as rarely as ever: a thread for the folder alone asks the disk, and one that writes many folders never does."""
+    now, asked = [0], []
+    monkeypatch.setattr(writer_module.time, "monotonic_ns", lambda: now[0])
+    writer = SessionWriter(new_folder(), header, AnyDialect(), syncs_on_write=False)
+    monkeypatch.setattr(append.os, "fsync", asked.append)
+    for seq, now[0] in enumerate([1, 1_000_000_000, 5_000_000_000]):
+        writer.write(Sent(seq, 0, Frame(TEXT, b"{}")))
+    assert asked == []
+    for now[0] in (5_000_000_001, 5_999_999_999):
+        writer.tend()
+    assert len(asked) == 1
+    writer.abandon("enough")
+
+
 def refuses_once(monkeypatch):
     """Have the next fsync fail and all later ones succeed, as Linux does; gives the inodes that were asked for."""
     real, asked = os.fsync, []

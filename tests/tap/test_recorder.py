@@ -9,6 +9,7 @@ from evi_harness.errors import SessionUnwritable
 from evi_harness.session.events import BINARY, Closed, Frame, Note, Opened, Sent
 from evi_harness.tap import recorder as recorder_module
 from evi_harness.tap.recorder import EVENT_BYTES, Recorder
+from evi_harness.tap.rounds import Rounds
 
 
 class Writer:
@@ -257,3 +258,75 @@ def test_closing_that_is_interrupted_can_be_gone_on_with(monkeypatch):
     writer.gate.set()
     recorder.close(service="nobody")
     assert (writer.written, writer.closed) == ([Opened(0, 0)], [{"service": "player"}])
+
+
+class Named(Writer):
+    """Also keeps on which thread each call came."""
+
+    def __init__(self, **options) -> None:
+        super().__init__(**options)
+        self.threads = queue.Queue()
+
+    def _note(self, call):
+        self.threads.put((call, threading.current_thread().name))
+
+    def write(self, event):
+        super().write(event)
+        self._note("write")
+
+    def tend(self):
+        self._note("tend")
+        return super().tend()
+
+    def close(self, **changes):
+        self._note("close")
+        super().close(**changes)
+
+
+def test_what_may_wait_for_the_disk_is_on_a_thread_for_each_and_the_rest_on_one_for_all(monkeypatch):
+    """The first event, which makes the folder, tending and completing are on the recorder's own; the rounds write what comes between."""
+    monkeypatch.setattr(recorder_module, "TEND_EVERY_S", 0.01)
+    rounds, writers = Rounds(), [Named(), Named()]
+    recorders = [Recorder(writer, rounds=rounds) for writer in writers]
+    for recorder, writer in zip(recorders, writers):
+        recorder.put(Opened(0, 0))
+        assert writer.threads.get(timeout=60) == ("write", "evi-harness recorder")
+        assert writer.threads.get(timeout=60) == ("tend", "evi-harness recorder")
+    for recorder in recorders:
+        recorder.put(events(2)[1])
+    for recorder, writer in zip(recorders, writers):
+        found = iter(lambda writer=writer: writer.threads.get(timeout=60), ("write", "evi-harness rounds"))
+        assert set(found) <= {("tend", "evi-harness recorder")}
+        recorder.close(service="player")
+        assert (writer.written, writer.closed) == (events(2), [{"service": "player"}])
+        assert ("close", "evi-harness recorder") in [writer.threads.get_nowait() for _ in range(writer.threads.qsize())]
+
+
+def test_a_disk_that_hangs_for_one_holds_up_no_other():
+    """One recorder makes its folder, and does not come to an end; the other, in the same rounds, writes and completes its own."""
+    rounds, stuck, free = Rounds(), Writer(), Writer()
+    stuck.gate.clear()
+    first, second = Recorder(stuck, rounds=rounds), Recorder(free, rounds=rounds)
+    for recorder in (first, second):
+        recorder.put(Opened(0, 0))
+    assert stuck.reached.wait(60)
+    for event in events(200)[1:]:
+        second.put(event)
+    second.close()
+    assert (free.written, free.closed, stuck.written) == (events(200), [{}], [])
+    stuck.gate.set()
+    first.close()
+    assert (stuck.written, stuck.closed) == ([Opened(0, 0)], [{}])
+
+
+def test_all_that_was_put_while_the_rounds_write_is_there_at_the_end():
+    """From several recorders at once, in order."""
+    rounds, writers = Rounds(), [Writer() for _ in range(5)]
+    recorders = [Recorder(writer, rounds=rounds) for writer in writers]
+    for event in events(2000):
+        for recorder in recorders:
+            recorder.put(event)
+    for recorder in recorders:
+        recorder.close()
+    assert [writer.written for writer in writers] == [events(2000)] * 5
+    assert [recorder.n_waiting_bytes for recorder in recorders] == [0] * 5

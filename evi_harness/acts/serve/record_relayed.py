@@ -1,18 +1,21 @@
 """Write relayed sessions while they happen, one folder per WebSocket.
 
-Rules of living here: the relay's loop is never kept waiting, and nothing that goes wrong here reaches it: folders are made and completed on
-other threads, and a recording that ends early leaves the conversation alone.
+Rules of living here: the relay's loop is never kept waiting, and nothing that goes wrong here reaches it: bytes are read and folders are
+made, written and completed on other threads, and a recording that ends early leaves the conversation alone.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 import threading
 import uuid
+from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.acts.record_connection import service_at
 from evi_harness.acts.serve.record_served import WriterOnDemand
@@ -28,7 +31,8 @@ from evi_harness.session.session import Session
 from evi_harness.settings.new_folder import near, new_folder, now_utc
 from evi_harness.settings.versions import software
 from evi_harness.storage.writer import SessionWriter
-from evi_harness.tap.recorder import Recorder
+from evi_harness.tap.recorder import EVENT_BYTES, Recorder
+from evi_harness.tap.rounds import Rounds
 from evi_harness.tap.wire_log import WireLog
 from evi_harness.verdicts.redacted_views import known_secrets
 
@@ -44,6 +48,8 @@ _LOOK_FOR_IDS = 16
 _MOST_NAMES = 100
 # Of all that an app asks for while a proxy runs; what is beyond that is no user's.
 _MOST_OVERHEARD = 1000
+# What may wait to be read of one session; behind that the loop reads it, and so forwards no faster than is read.
+_MOST_UNREAD = 1024 * 1024
 _READING_FAILED = "the rest of the bytes could not be read"
 
 
@@ -97,7 +103,7 @@ class RelayedSessions:
         on_over: Called with each finished session, on the relay's loop.
         on_open: Called when a session has begun.
         catch_up: Called before what was sent is read, so that ``read_line`` has had what it read before.
-        watch: Called with each event, and the number of its session.
+        watch: Called on the relay's loop with each event, and the number of its session.
     """
 
     def __init__(
@@ -116,6 +122,8 @@ class RelayedSessions:
     ) -> None:
         self.catch_up = catch_up
         self.watch = watch
+        # What reads and writes for all sessions.
+        self.rounds = Rounds()
         self.max_bytes = max_bytes
         self.waiting_bytes = waiting_bytes
         self.on_over = on_over
@@ -194,11 +202,12 @@ class RelayedSessions:
             for _ in range(_MOST_NAMES):
                 folder = new_folder(self._out, self._name)
                 try:
-                    return SessionWriter(folder, header, self._dialect, secrets=secrets)
+                    return SessionWriter(folder, header, self._dialect, secrets=secrets, syncs_on_write=False)
                 except SessionUnwritable:
                     if not folder.exists():
                         raise
-            return SessionWriter(new_folder(self._out, self._name), header, self._dialect, secrets=secrets)
+            folder = new_folder(self._out, self._name)
+            return SessionWriter(folder, header, self._dialect, secrets=secrets, syncs_on_write=False)
 
 
 class RelayedSession:
@@ -218,58 +227,68 @@ class RelayedSession:
         self._sessions = sessions
         self._number = number
         self._writer = writer
-        self._recorder = Recorder(writer, limit_bytes=sessions.waiting_bytes, warn=lambda _: None)
+        self._loop = asyncio.get_running_loop()
+        self._recorder = Recorder(writer, limit_bytes=sessions.waiting_bytes, warn=lambda _: None, rounds=sessions.rounds)
         self._log = WireLog(self._put, self._recorder.drop, extensions=extensions, max_bytes=sessions.max_bytes, redact=redact)
         self._is_over = False
         self._opened_ns = 0
         self._ended_at = ""
+        # What was forwarded and is still to be read: how to read it, and how much it is. The loop adds, and one thread at a time reads.
+        self._unread: Deque[Tuple[Callable[[], object], int]] = deque()
+        self._reading = threading.Lock()
+        # Each count has one side that writes it.
+        self._taken_bytes = 0
+        self._read_bytes = 0
+        sessions.rounds.join(self._read_waiting)
 
     @property
     def n_held(self) -> int:
         """How many bytes are kept in memory."""
-        return self._log.n_held + self._recorder.n_waiting_bytes
+        return self._taken_bytes - self._read_bytes + self._log.n_held + self._recorder.n_waiting_bytes
 
     def _put(self, event: Event) -> None:
         self._recorder.put(event)
         if self._sessions.watch is not None:
-            self._sessions.watch(self._number, event)
+            self._loop.call_soon_threadsafe(self._sessions.watch, self._number, event)
 
     def opened(self, handshake: Handshake, now_ns: int, asked_ns: int) -> None:
         """The WebSocket is open."""
         self._opened_ns = now_ns
-        self._log.opened(handshake, now_ns, asked_ns)
+        self._take(partial(self._log.opened, handshake, now_ns, asked_ns))
 
     def from_app(self, data: bytes, now_ns: int) -> None:
         """The app has sent bytes."""
         self._sessions.catch_up()
-        self._try(lambda: self._log.from_app(data, now_ns))
+        self._take(partial(self._log.from_app, data, now_ns), len(data))
 
     def read_line(self, line: InputLine) -> None:
         """The app has read a line from its standard input."""
-        self._try(lambda: self._log.read_line(recorded_text(line), line.read_ns))
+        self._take(lambda: self._log.read_line(recorded_text(line), line.read_ns))
 
     def from_service(self, data: bytes, now_ns: int) -> None:
         """The service has sent bytes."""
         self._sessions.catch_up()
-        self._try(lambda: self._log.from_service(data, now_ns))
+        self._take(partial(self._log.from_service, data, now_ns), len(data))
 
     def give_up(self, why: str) -> None:
         """Stop recording; the session stays incomplete, with the reason."""
         if self._writer.given_up is None:
             self._writer.given_up = why
-            self._log.forget()
+            self._take(self._log.forget)
 
     def over(self, now_ns: int, *, is_seen: bool) -> None:
         """The connection is over."""
         if self._is_over:
             return
         self._sessions.catch_up()
-        self._try(lambda: self._log.over(now_ns, is_seen=is_seen))
+        self._take(partial(self._log.over, now_ns, is_seen=is_seen))
         self._is_over, self._ended_at = True, now_utc()
         self._sessions.over(self)
 
     def complete(self) -> Relayed:
         """Write the rest and complete the folder. Waits for the disk, so it must not run on the loop."""
+        self._sessions.rounds.leave(self._read_waiting)
+        self._read_waiting()
         log = self._log
         self._recorder.close(end=Anchor(log.last_ns, self._ended_at), recorded=Recorded(closed=log.closed is not None))
         return Relayed(
@@ -292,14 +311,33 @@ class RelayedSession:
             return getattr(failure, "what", None) or str(failure)
         return f"{n_dropped} message{'' if n_dropped == 1 else 's'} dropped: too large, or the disk did not keep up" if n_dropped else None
 
+    def _take(self, read: Callable[[], object], n_bytes: int = 0) -> None:
+        """Have something read, behind what waits."""
+        size = n_bytes + EVENT_BYTES
+        self._taken_bytes += size
+        self._unread.append((read, size))
+        if self._taken_bytes - self._read_bytes > _MOST_UNREAD:
+            self._read_waiting()
+
+    def _read_waiting(self) -> None:
+        """Read what waits now, and not what comes meanwhile."""
+        if not self._unread:
+            return
+        with self._reading:
+            for _ in range(len(self._unread)):
+                read, size = self._unread.popleft()
+                self._try(read)
+                self._read_bytes += size
+
     def _try(self, read: Callable[[], object]) -> None:
         if self._writer.given_up is not None:
-            return
+            read = self._log.forget
         try:
             read()
         except Exception as failure:  # noqa: BLE001 - whatever it is, the conversation goes on
             # Its text may quote what crossed.
-            self.give_up(f"{_READING_FAILED}: {type(failure).__name__}")
+            self._writer.given_up = f"{_READING_FAILED}: {type(failure).__name__}"
+            self._log.forget()
 
 
 def recorded_text(line: InputLine) -> Optional[str]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import ssl
+import threading
 import urllib.request
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -254,6 +255,33 @@ def test_a_reader_that_fails_ends_the_recording_alone(tmp_path, monkeypatch):
     header = load_session(relayed.folder).header
     assert (header.complete, header.abandoned) == (False, relayed.problem)
     assert KEY.encode() not in files_in(tmp_path)
+
+
+def test_more_than_may_wait_to_be_read_is_read_by_who_forwards(tmp_path, monkeypatch):
+    """Where reading does not keep up, forwarding is as fast as reading, and no memory fills; nothing is lost, nothing changes its place."""
+    readers = set()
+
+    class Names(record_relayed.WireLog):
+        def from_app(self, data, now_ns):
+            readers.add(threading.current_thread().name)
+            super().from_app(data, now_ns)
+
+    monkeypatch.setattr(record_relayed, "WireLog", Names)
+    monkeypatch.setattr(record_relayed, "_MOST_UNREAD", 100_000)
+    texts = [f"{number} " + "x" * 50_000 for number in range(40)]
+
+    async def main():
+        async with echoed(tmp_path) as (running, socket):
+            for text in texts:
+                await socket.send(text)
+                assert [await socket.recv() for _ in range(2)] == [text, text]
+        return running.sessions
+
+    (relayed,) = asyncio.run(main())
+    session = load_session(relayed.folder)
+    assert [event.frame.payload.decode() for event in session.events if isinstance(event, Sent)] == texts
+    assert [event.frame.payload.decode() for event in session.received] == [text for text in texts for _ in range(2)]
+    assert "MainThread" in readers
 
 
 def test_a_disk_that_fails_ends_the_recording_alone(tmp_path):
