@@ -301,7 +301,7 @@ def connects_again(world: World) -> None:
     assert "other_conversation" in unseen(served(world, 2))
 
 
-@condition("the app plays audio by other means than `byte_strs`, a `stream` or sounddevice")
+@condition("the app plays audio by other means than `byte_strs`, a `stream`, sounddevice, PyAudio or simpleaudio")
 def plays_elsewhere(world: World) -> None:
     """A function of messages."""
 

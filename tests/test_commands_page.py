@@ -17,7 +17,7 @@ HELD_BY = {
     "REST": ("runs/test_command_run.py", "test_an_app_is_told_of_its_own_chat"),
     "connections": ("injected/test_several_connections.py", "test_each_session_is_judged_by_its_own_connection"),
     "deviations": ("runs/test_command_run.py", "test_what_is_wrong_with_an_app_is_found"),
-    "sound": ("runs/test_command_run.py", "test_what_an_app_does_not_play_is_heard"),
+    "sound": ("test_unmodified_apps.py", "test_what_is_wrong_with_it_is_heard"),
     "`raised`": ("runs/test_command_run.py", "test_what_is_wrong_with_an_app_is_found"),
     "`swallowed`": ("injected/test_left_by_app.py", "test_what_an_app_leaves_behind_is_found"),
     "`leaked_task`, `open_socket`": ("injected/test_left_by_app.py", "test_what_is_pending_when_an_app_is_interrupted_is_no_finding"),

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.usefixtures("no_environment")
 
 ROOT = Path(__file__).resolve().parents[1]
 APPS = ROOT / "fixtures" / "apps"
+SPOKEN = ROOT / "sessions" / "weather"
 QUESTION = "What's the weather in Bath?"
 
 
@@ -107,6 +108,46 @@ def test_an_app_that_speaks(app: App, folder: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HUME_API_KEY", "none")
     monkeypatch.setenv("HUME_SECRET_KEY", "none")
     same_again(ROOT / folder, app.words("</dev/null"))
+
+
+@pytest.fixture
+def other_sound(no_environment: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyAudio and simpleaudio as on a machine without their libraries: installed, and not to be imported."""
+    for name in ("pyaudio", "simpleaudio"):
+        package = tmp_path / "packages" / name / "__init__.py"
+        package.parent.mkdir(parents=True)
+        package.write_text("raise ImportError('no library')\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"))
+    monkeypatch.setenv("HUME_API_KEY", "none")
+
+
+@pytest.mark.usefixtures("other_sound")
+@pytest.mark.parametrize(
+    "options",
+    [(), pytest.param(("--reads", "--simpleaudio"), marks=pytest.mark.slow)],
+    ids=["callback", "reads"],
+)
+def test_an_app_with_other_sound_packages(options: Tuple[str, ...]) -> None:
+    """It hears the recorded user, and what it plays is what it received; twice the same."""
+    result = replay_session(SPOKEN, handler=app_command(App("pyaudio_client.py", options).words("</dev/null")), twice=True)
+    assert (result.passed, result.report.twice) == (True, ()), "\n".join(result.lines())
+    assert [one.kind for one in result.findings] == []
+    assert [event.frame for event in result.session.sent if not event.frame.is_text] == [
+        event.frame for event in result.report.recorded.sent if not event.frame.is_text
+    ]
+
+
+@pytest.mark.usefixtures("other_sound")
+@pytest.mark.parametrize(
+    ("text", "options"), [("speaker.write, samples", ()), pytest.param("play_buffer(samples", ("--simpleaudio",), marks=pytest.mark.slow)]
+)
+def test_what_is_wrong_with_it_is_heard(text: str, options: Tuple[str, ...], tmp_path: Path) -> None:
+    """By the software speaker, whatever package plays to it: here each piece backwards."""
+    source = (APPS / "pyaudio_client.py").read_text(encoding="utf-8")
+    assert text in source
+    (tmp_path / "app.py").write_text(source.replace(text, f"{text}[::-1]"), encoding="utf-8")
+    result = replay_session(SPOKEN, handler=app_command([sys.executable, str(tmp_path / "app.py"), *options]))
+    assert {one.kind for one in result.findings if one.fails} == {"wrong_audio"}
 
 
 def same_again(folder: Path, words: Tuple[str, ...]) -> None:

@@ -18,7 +18,6 @@ from evi_harness.acts.devices import INPUT, OUTPUT, choose_device, list_devices
 from evi_harness.acts.record_connection import Recording, record
 from evi_harness.audio.cadence import AT_ITS_RATE
 from evi_harness.audio.software_microphone import SoftwareMicrophone
-from evi_harness.audio.software_sound import software_sounddevice
 from evi_harness.audio.software_speaker import Heard, SoftwareSpeaker
 from evi_harness.audio.sources import FileSource
 from evi_harness.bounds import SOME_TIME, require_number
@@ -34,6 +33,7 @@ from evi_harness.runs import spec
 from evi_harness.runs.quiet_end import LOOK_EVERY_S, PATIENCE_S, QUIET_S, Quiet
 from evi_harness.runs.replay_options import RECORDED
 from evi_harness.runs.run import name_of
+from evi_harness.runs.user_audio import sound_in_place
 from evi_harness.sdk.adapter import Adapter, LiveTalk, LiveTalkOptions
 from evi_harness.sdk.user_voice import AUTO, OFF, require_microphone
 from evi_harness.session.events import Closed, Event, Sent
@@ -456,7 +456,7 @@ class _Software:
 
 def _software(file: Path, adapter: Adapter, stack: ExitStack) -> _Software:
     sound = _Software(file)
-    stack.enter_context(adapter.sound(software_sounddevice(sound.microphone, sound.speaker)))
+    stack.enter_context(sound_in_place(adapter, sound.microphone, sound.speaker))
     return sound
 
 

@@ -57,6 +57,7 @@ class Cadence:
     Attributes:
         began_ns: When it was started.
         is_active: Whether blocks are to come.
+        is_in_block: Whether one is being run.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Cadence:
     ) -> None:
         self.began_ns = 0
         self.is_active = False
+        self.is_in_block = False
         self._rate = rate
         self._n_frames = n_frames
         self._run_block = run_block
@@ -103,17 +105,20 @@ class Cadence:
         ns = (self._n_blocks + self._first) * self._n_frames * 1_000_000_000
         return self.began_ns + ns * self._speed.denominator // (self._rate * self._speed.numerator)
 
-    def start(self, began_ns: Optional[int] = None) -> None:
+    def start(self, began_ns: Optional[int] = None, *, is_driven: bool = False) -> None:
         """Begin.
 
         Args:
             began_ns: When it counts as begun; now if None. Of a time that is past, the blocks that are due run at once.
+            is_driven: Whether another device runs its blocks, by ``run_one``, so that it has no timer and no thread.
         """
         self.began_ns = self.now_ns() if began_ns is None else began_ns
         self._n_blocks = 0
         self._next_ns = self.began_ns
         self.is_active = True
         self._stopping.clear()
+        if is_driven:
+            return
         if self._clock is None:
             self._thread = threading.Thread(target=self._keep_time, name=self._name, daemon=True)
             self._thread.start()
@@ -139,10 +144,19 @@ class Cadence:
         while self.is_active and self.next_at_ns <= at_ns:
             self._run_next()
 
+    def run_one(self, at_ns: int) -> None:
+        """Run the next block, if it is due at a time."""
+        if self.is_active and self.next_at_ns <= at_ns:
+            self._run_next()
+
     def _run_next(self) -> None:
         due_ns = self.next_at_ns
         self._n_blocks += 1
-        goes_on = self._run_block(due_ns)
+        self.is_in_block = True
+        try:
+            goes_on = self._run_block(due_ns)
+        finally:
+            self.is_in_block = False
         if self._speed is None:
             self._next_ns = due_ns + self._n_frames * 1_000_000_000 // self._rate if self._rests() else max(due_ns, self.now_ns())
         if not goes_on and self._end():

@@ -138,7 +138,7 @@ class _AsSent(Cadence):
         # Messages that are not waited for any more.
         self._n_forgiven = 0
 
-    def start(self, began_ns: Optional[int] = None) -> None:
+    def start(self, began_ns: Optional[int] = None, *, is_driven: bool = False) -> None:  # noqa: ARG002 - what is driven is read, on a grid
         """Begin."""
         now_ns = self.now_ns()
         self.began_ns = now_ns if began_ns is None else began_ns

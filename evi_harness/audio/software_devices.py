@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Dict, List, Optional, Tuple, Union
 
 from evi_harness.audio import software_microphone as microphones
 from evi_harness.audio import software_speaker as speakers
-from evi_harness.audio.cadence import Cadence
 from evi_harness.audio.sample_formats import sample_format
 from evi_harness.audio.software_microphone import SoftwareMicrophone
 from evi_harness.audio.software_speaker import SoftwareSpeaker
@@ -129,7 +128,6 @@ class SoftwareDevices:
         self.microphone = microphone
         self.speaker = speaker
         self.default: Any = DeviceDefaults()
-        self.listening: Optional[Cadence] = None
 
     def query_devices(self, device: Any = None, kind: Optional[str] = None) -> Any:
         """All devices, or one: by index, by a part of its name, or the default of a kind."""

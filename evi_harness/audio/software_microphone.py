@@ -69,13 +69,18 @@ class SoftwareMicrophone:
         """Whether an app listens."""
         return any(cadence.is_active for cadence in self._opened)
 
-    def start(self, cadence: Cadence) -> None:
+    def start(self, cadence: Cadence, *, is_driven: bool = False) -> None:
         """Begin to deliver.
 
         Args:
             cadence: As ``open`` gave it.
+            is_driven: As of ``Cadence.start``.
         """
-        cadence.start(self._began_ns(cadence.now_ns()))
+        cadence.start(self._began_ns(cadence.now_ns()), is_driven=is_driven)
+
+    def has_other_listener(self, cadence: Cadence) -> bool:
+        """Whether an app listens already, by another stream than that of a cadence."""
+        return any(one.is_active and one is not cadence for one in self._opened)
 
     def open(
         self,

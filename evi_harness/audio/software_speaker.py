@@ -410,11 +410,19 @@ class OpenSpeaker:
 
 
 def queues_of(callback: Any) -> Tuple[Any, ...]:
-    """The queues that a callback can reach: closed over, bound to it, or handed to it by ``functools.partial``."""
+    """The queues that a callback can reach: closed over, bound to it, or handed to it by ``functools.partial``.
+
+    Of a function that stands for another, as ``functools.wraps`` marks it, those of that other.
+    """
     held: List[Any] = []
-    while isinstance(callback, functools.partial):
-        held += [*callback.args, *callback.keywords.values()]
-        callback = callback.func
+    while True:
+        if isinstance(callback, functools.partial):
+            held += [*callback.args, *callback.keywords.values()]
+            callback = callback.func
+        elif hasattr(callback, "__wrapped__"):
+            callback = callback.__wrapped__
+        else:
+            break
     held += getattr(getattr(callback, "__self__", None), "__dict__", {}).values()
     # A cell is empty where the app has not come to assign it yet.
     cells = getattr(getattr(callback, "__func__", callback), "__closure__", None) or ()

@@ -14,7 +14,6 @@ import os
 from contextlib import ExitStack
 from typing import List, Optional
 
-from evi_harness.audio.software_sound import software_sounddevice
 from evi_harness.dialects import adapter_for
 from evi_harness.injected.children import follow
 from evi_harness.injected.leading import lead
@@ -24,6 +23,7 @@ from evi_harness.injected.sound_watch import WatchedSound
 from evi_harness.injected.tls_left_out import leave_tls_out
 from evi_harness.runs.app_channel import INPUT, PLAYED, SOUND, WARNED, PointedPlan, Reports, identity_of
 from evi_harness.runs.app_command import is_among
+from evi_harness.runs.user_audio import sound_in_place
 
 __all__ = ["point"]
 
@@ -73,5 +73,4 @@ def point(plan: PointedPlan, reports: Reports, channel: str) -> None:
         # Before what the app registers, and so called behind that.
         atexit.register(tell_of_played)
         _STANDING.callback(atexit.unregister, tell_of_played)
-        stand_in = software_sounddevice(sound.microphone, sound.speaker)
-        _STANDING.enter_context(adapter_for(plan.dialect).sound(stand_in))
+        _STANDING.enter_context(sound_in_place(adapter_for(plan.dialect), sound.microphone, sound.speaker))

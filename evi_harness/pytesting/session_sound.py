@@ -1,6 +1,6 @@
 """Sound for a whole app in a test: a microphone that says what the user of a session said, and a speaker that keeps what it plays.
 
-Rules of living here: it stands in for sounddevice as long as the block runs, and afterwards all is as before.
+Rules of living here: it stands in for sounddevice, PyAudio and simpleaudio as long as the block runs, and afterwards all is as before.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Iterator
 
 from evi_harness.audio.software_microphone import SoftwareMicrophone
-from evi_harness.audio.software_sound import software_sounddevice
 from evi_harness.audio.software_speaker import SoftwareSpeaker
 from evi_harness.dialects import adapter_for, dialect_of
 from evi_harness.replay.played_recording import PlayedRecording
-from evi_harness.runs.user_audio import user_audio
+from evi_harness.runs.user_audio import sound_in_place, user_audio
 from evi_harness.verdicts.loading import load_session
 
 __all__ = ["SessionSound", "session_sound"]
@@ -41,7 +40,7 @@ class SessionSound:
 
 @contextmanager
 def session_sound(folder: Path) -> Iterator[SessionSound]:
-    """Put software sound in the place of sounddevice, in the SDK and wherever else it is used.
+    """Put software sound in the place of sounddevice, PyAudio and simpleaudio, in the SDK and wherever else they are used.
 
     Args:
         folder: The session whose user speaks.
@@ -55,5 +54,5 @@ def session_sound(folder: Path) -> Iterator[SessionSound]:
     adapter = adapter_for(dialect)
     audio = user_audio(PlayedRecording.of(session, dialect), dialect, adapter)
     sound = SessionSound(SoftwareMicrophone(audio.source, block_frames=audio.block_frames), SoftwareSpeaker())
-    with adapter.sound(software_sounddevice(sound.microphone, sound.speaker)):
+    with sound_in_place(adapter, sound.microphone, sound.speaker):
         yield sound

@@ -19,6 +19,8 @@ from typing import Callable, FrozenSet, Iterator, Mapping, Optional, Sequence
 from evi_harness.audio.sent_blocks import SentBlocks
 from evi_harness.audio.sent_microphone import Going, SentMicrophone
 from evi_harness.audio.software_microphone import SoftwareMicrophone
+from evi_harness.audio.software_pyaudio import software_pyaudio
+from evi_harness.audio.software_simpleaudio import software_simpleaudio
 from evi_harness.audio.software_sound import software_sounddevice
 from evi_harness.audio.software_speaker import SoftwareSpeaker
 from evi_harness.audio.sources import SilenceSource, UserTrack
@@ -31,13 +33,14 @@ from evi_harness.replay.talking_over import talked_over
 from evi_harness.replay.user import RecordedUser
 from evi_harness.replay.wrapping import SilentUser, UndecidedUser
 from evi_harness.sdk.adapter import Adapter, Callbacks, ConnectionWatch
+from evi_harness.sdk.sound_switch import software_packages_in_place
 from evi_harness.sdk.user_voice import HANDLERS_TURN_NS, RECORDED_AUDIO, SDKS_MICROPHONE, Microphone, Silenced, UserVoice
 from evi_harness.session.events import Event
 from evi_harness.session.notes import MICROPHONE_OFF, SENT_AS_RECORDED, UNSEEN
 from evi_harness.session.protocols import SENT, AudioSource, Dialect, Service
 from evi_harness.session.session import Session
 
-__all__ = ["ActedUser", "SoundDevices", "UserAudio", "is_to_be_run_again", "replay_sound", "sent_by", "user_audio"]
+__all__ = ["ActedUser", "SoundDevices", "UserAudio", "is_to_be_run_again", "replay_sound", "sent_by", "sound_in_place", "user_audio"]
 
 # What ran ahead of the clock by so much was not heard by a microphone as it was sent; a position may be late by as much.
 AHEAD_NS = 2_000_000_000
@@ -127,6 +130,20 @@ def _settings(recorded: Session, dialect: Dialect, adapter: Adapter, track: User
     return None
 
 
+@contextmanager
+def sound_in_place(adapter: Adapter, microphone: SoftwareMicrophone, speaker: SoftwareSpeaker) -> Iterator[None]:
+    """Put software sound in the place of what apps reach a sound card with, for as long as the block runs.
+
+    Args:
+        adapter: The SDK, which may hold names of sounddevice.
+        microphone: What is heard with sounddevice and PyAudio.
+        speaker: What is played to with these and simpleaudio.
+    """
+    others = (software_pyaudio(microphone, speaker), software_simpleaudio(speaker))
+    with software_packages_in_place(others), adapter.sound(software_sounddevice(microphone, speaker)):
+        yield
+
+
 @dataclass(frozen=True)
 class SoundDevices:
     """The sound devices of one replay."""
@@ -170,7 +187,7 @@ def replay_sound(
 
         going = Going(live_ns, others_ns, lambda: speaker.is_playing)
         microphone = SentMicrophone(audio.blocks, audio.source, going, clock=loop, block_frames=audio.block_frames, began_ns=began_ns)
-    with adapter.sound(software_sounddevice(microphone, speaker)):
+    with sound_in_place(adapter, microphone, speaker):
         if loop is None:
             yield SoundDevices(microphone, speaker)
         else:

@@ -12,8 +12,9 @@ import pytest
 
 from evi_harness.audio.software_devices import PortAudioError
 from evi_harness.audio.software_microphone import SoftwareMicrophone
-from evi_harness.audio.software_sound import CallbackFlags, software_sounddevice
+from evi_harness.audio.software_sound import software_sounddevice
 from evi_harness.audio.software_speaker import SoftwareSpeaker
+from evi_harness.audio.software_streams import CallbackFlags
 from evi_harness.audio.sources import PcmSource, SilenceSource
 from evi_harness.clocks.virtual import run_virtual
 from evi_harness.session.wav import Pcm

@@ -230,6 +230,12 @@ def test_queues_that_a_callback_can_reach():
     later = None
     assert queues_of(bound.fill) == (bound.waiting,)
     assert queues_of(functools.partial(lambda one, two: None, waiting, two=bound.waiting)) == (waiting, bound.waiting)
+
+    @functools.wraps(bound.fill)
+    def standing_for(*_):
+        pass
+
+    assert queues_of(standing_for) == (bound.waiting,)
     assert queues_of(print) == queues_of(None) == queues_of(lambda: later) == ()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from array import array
 
 import numpy as np
@@ -15,6 +16,7 @@ from evi_harness.audio.software_microphone import SoftwareMicrophone
 from evi_harness.audio.software_sound import software_sounddevice
 from evi_harness.audio.software_speaker import SoftwareSpeaker
 from evi_harness.audio.sources import PcmSource, SilenceSource
+from evi_harness.audio.waiting import SPINS
 from evi_harness.clocks.virtual import VirtualLoop, run_virtual
 from evi_harness.session.wav import Pcm
 
@@ -298,3 +300,48 @@ def test_in_real_time():
         output.write(data)
     assert data == ms(30)
     assert sound.speaker.playbacks[0].samples == ms(30)
+
+
+@pytest.mark.parametrize("asks", ["read_available", "active"])
+def test_whoever_asks_again_and_again_lets_blocks_pass(asks):
+    """A loop that only looks would hang in virtual time: at a thousand times, the clock goes on to the next block, which is noted."""
+
+    async def act(sound, loop):
+        with sound.microphone() as microphone:
+            n_asked = 0
+            while loop.now_ns() < 20 * MS:
+                getattr(microphone, asks)
+                n_asked += 1
+            return n_asked, len(microphone.read(20)[0])
+
+    (n_asked, n_bytes), loop = virtually(act)
+    assert (n_asked, n_bytes, len(loop.charges)) == (2 * (SPINS + 1), 40, 2)
+
+
+def test_whoever_asks_now_and_then_does_not_take_time():
+    """At each moment anew."""
+
+    async def act(sound, loop):
+        with sound.microphone() as microphone:
+            for _ in range(3):
+                await asyncio.sleep(0.001)
+                for _ in range(SPINS):
+                    assert microphone.active
+        return loop.now_ns()
+
+    now_ns, loop = virtually(act)
+    assert (now_ns, loop.charges) == (3 * MS, [])
+
+
+def test_whoever_sleeps_on_the_loops_thread_finds_what_was_due_meanwhile():
+    """What was heard is there, what ran dry is silence, and a stream that has ended is not active."""
+
+    async def act(sound, loop):
+        looked = []
+        with sound.microphone() as microphone, sound.output() as output:
+            while microphone.read_available < 30:
+                time.sleep(0.02)  # noqa: ASYNC251 - what is tried
+            looked += [loop.now_ns() // MS, output.write(ms(10))]
+        return looked, sound.heard
+
+    assert virtually(act)[0] == ([40, True], [(40, 10)])

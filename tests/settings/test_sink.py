@@ -319,7 +319,7 @@ AROUND = {
     "cli/failing.py: print": "to sys.stderr, which is the sink's",
     "cli/failing.py: print_exc": "to sys.stderr, which is the sink's",
     "acts/serve/serving.py: print": "to sys.stderr, by default; its lines are redacted where they are made",
-    "audio/software_sound.py: print_exc": "to sys.stderr, which is the sink's; as PortAudio's callback does it",
+    "audio/software_streams.py: print_exc": "to sys.stderr, which is the sink's; as PortAudio's callback does it",
     "terminal/progress.py: os.write": "a label and figures of our own, on a terminal",
     "terminal/writing.py: print": "to a stream of the sink's, of lines that were redacted whole before",
     "runs/child_run.py: os.fdopen": "pipes of our own, between a child and its parent",
