@@ -77,13 +77,14 @@ MAY_IMPORT: Dict[str, Set[str]] = {
     "cli": {"acts", "terminal", "verdicts", "settings", "runs", "version", "quiet_loading"},
     "pytest_plugin": {"pytesting", "acts", "verdicts", "runs"},
     "strategies": {"evi"},
+    "realtime_strategies": set(),
     "calls": {"acts", "audio", "carriers", "measure", "replay", "report", "runs", "sdk", "settings", "verdicts"},
     # The public names, the types of what they return, and ``python -m``.
     "__init__": {"acts", "calls", "verdicts", "clocks", "sdk", "version"},
     "results": {"acts", "calls", "carriers", "measure", "replay", "report", "runs"},
     "__main__": {"cli"},
 }
-DOORS = {"calls", "cli", "pytest_plugin", "results", "strategies", "__init__", "__main__"}
+DOORS = {"calls", "cli", "pytest_plugin", "results", "strategies", "realtime_strategies", "__init__", "__main__"}
 # These may import any room but the doors.
 for _room in ("acts", "pytesting"):
     MAY_IMPORT[_room] = set(MAY_IMPORT) - DOORS - {"pytesting"}
@@ -121,7 +122,7 @@ HOME_OF = {
     "click": {"cli"},
     "rich": {"terminal"},
     "pytest": {"pytest_plugin"},
-    "hypothesis": {"strategies"},
+    "hypothesis": {"strategies", "realtime_strategies"},
 }
 
 # ``error`` is left out: it is also a word.
@@ -151,7 +152,7 @@ REPLACE_FOR_GOOD = {
 # The dialects, and the adapters of the SDKs that speak them.
 DIALECTS = ("evi", "sdk.hume", "openai_realtime", "sdk.openai")
 # Whole rooms that are of one dialect: an EVI with no recording, made-up messages of EVI's, and what the package offers by its first name.
-KNOW_A_DIALECT = ("simulate", "strategies", "__init__", "dialects")
+KNOW_A_DIALECT = ("simulate", "strategies", "realtime_strategies", "__init__", "dialects")
 # Modules that name one, and why.
 NAME_ONE: Dict[str, str] = {
     "acts.demos.evi_demo": "it shows one conversation, which is with EVI",

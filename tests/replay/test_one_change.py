@@ -1,4 +1,4 @@
-"""One change of one sent message is one deviation, whatever the session: player, user and verdict together.
+"""One change of one sent message is one deviation, whatever the session and its dialect: player, user and verdict together.
 
 The app is the recorded user with one message changed: it answers what it receives, and so says less where it is not answered.
 """
@@ -7,22 +7,50 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Dict, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from evi_harness.evi.dialect import EVI
+from evi_harness.openai_realtime.realtime_dialect import OPENAI_REALTIME
+from evi_harness.realtime_strategies import realtime_sessions
 from evi_harness.replay.judging.verdict import judge
 from evi_harness.replay.player import Player
 from evi_harness.replay.user import RecordedUser
-from evi_harness.session.events import TEXT, Closed, Frame, Note
+from evi_harness.session.events import TEXT, Closed, Frame, Note, order
 from evi_harness.strategies import sessions
 
 
-def messages(session):
-    """What was sent but for audio: here all audio is binary."""
-    return [event for event in session.sent if event.frame.is_text]
+class Spoken(NamedTuple):
+    """A dialect, how sessions in it are drawn, and the field of a tool's answer that says which call it answers."""
+
+    dialect: Any
+    sessions: Callable[..., Any]
+    call_id: str
+
+    def answering(self, frame):
+        """What a tool's answer says, addressed to another call."""
+        *around, name = self.call_id.split(".")
+        fields = json.loads(frame.payload)
+        (fields[around[0]] if around else fields)[name] = "another"
+        return Frame(TEXT, json.dumps(fields).encode())
+
+
+SPOKEN = (Spoken(EVI, sessions, "tool_call_id"), Spoken(OPENAI_REALTIME, realtime_sessions, "item.call_id"))
+in_each_dialect = pytest.mark.parametrize("spoken", SPOKEN, ids=lambda spoken: spoken.dialect.name)
+
+
+def messages(session, dialect):
+    """What was sent but for audio."""
+    audio = session.audio(dialect)
+    return [event for event in session.sent if event.seq not in audio.frames]
+
+
+def says(event, dialect):
+    """What of a message is compared."""
+    return dialect.must_equal(dialect.read(event.kind, event.frame))
 
 
 def with_field(event, **fields):
@@ -30,12 +58,14 @@ def with_field(event, **fields):
     return Frame(TEXT, json.dumps({**json.loads(event.frame.payload), **fields}).encode())
 
 
-def deviations(converse, session, changes: Dict[int, Optional[Frame]]):
-    """What is found where an app sends other frames in place of some, or None in place of one."""
+def deviations(converse, session, dialect, changes: Dict[int, Optional[Frame]], twice: Optional[int] = None):
+    """What is found where an app sends other frames in place of some, or None in place of one, or one of its messages twice."""
     changed = (event if event.seq not in changes else replace(event, frame=changes[event.seq]) for event in session.events)
-    events = tuple(event for event in changed if isinstance(event, (Closed, Note)) or getattr(event, "frame", event) is not None)
-    user = RecordedUser(replace(session, events=events), EVI, only_microphone=False, closes=True)
-    return judge(session, converse(Player(session, EVI), user, session).session, EVI).deviations
+    events = [event for event in changed if isinstance(event, (Closed, Note)) or getattr(event, "frame", event) is not None]
+    again = [replace(event, seq=len(session.events)) for event in events if event.seq == twice]
+    ordered = tuple(sorted([*events, *again], key=order))
+    user = RecordedUser(replace(session, events=ordered), dialect, only_microphone=False, closes=True)
+    return judge(session, converse(Player(session, dialect), user, session).session, dialect).deviations
 
 
 def one_of(data, items):
@@ -44,52 +74,76 @@ def one_of(data, items):
     return data.draw(st.sampled_from(items))
 
 
-@given(sessions())
-def test_no_change(converse, session):
+@in_each_dialect
+@given(st.data())
+def test_no_change(converse, spoken, data):
     """Sending what was recorded is no deviation."""
-    assert deviations(converse, session, {}) == ()
+    session = data.draw(spoken.sessions())
+    assert deviations(converse, session, spoken.dialect, {}) == ()
 
 
-@given(sessions(), st.data())
-def test_one_message_less(converse, session, data):
+@in_each_dialect
+@given(st.data())
+def test_one_message_less(converse, spoken, data):
     """It is missing, though others may say the same."""
-    gone = one_of(data, messages(session))
-    (deviation,) = deviations(converse, session, {gone.seq: None})
+    session = data.draw(spoken.sessions())
+    gone = one_of(data, messages(session, spoken.dialect))
+    (deviation,) = deviations(converse, session, spoken.dialect, {gone.seq: None})
     assert (deviation.kind, deviation.recorded_seq) == ("missing", gone.seq)
 
 
-@given(sessions(), st.data())
-def test_one_message_altered(converse, session, data):
+@in_each_dialect
+@given(st.data())
+def test_one_message_twice(converse, spoken, data):
+    """It is unexpected, and says what the first said."""
+    session = data.draw(spoken.sessions())
+    again = one_of(data, messages(session, spoken.dialect))
+    (deviation,) = deviations(converse, session, spoken.dialect, {}, twice=again.seq)
+    assert (deviation.kind, deviation.recorded_seq, deviation.differences) == ("unexpected", None, ())
+    nearest = next(event for event in session.sent if event.seq == deviation.nearest_seq)
+    assert says(nearest, spoken.dialect) == says(again, spoken.dialect)
+
+
+@in_each_dialect
+@given(st.data())
+def test_one_message_altered(converse, spoken, data):
     """It is different, in that field."""
-    altered = one_of(data, messages(session))
-    (deviation,) = deviations(converse, session, {altered.seq: with_field(altered, zzz=1)})
+    session = data.draw(spoken.sessions())
+    altered = one_of(data, messages(session, spoken.dialect))
+    (deviation,) = deviations(converse, session, spoken.dialect, {altered.seq: with_field(altered, zzz=1)})
     assert (deviation.kind, deviation.recorded_seq, [one.path for one in deviation.differences]) == ("different", altered.seq, ["$.zzz"])
 
 
-@given(sessions(), st.data())
-def test_an_answer_to_another_call(converse, session, data):
+@in_each_dialect
+@given(st.data())
+def test_an_answer_to_another_call(converse, spoken, data):
     """It is different in whom it answers; the service waited for the right one in vain, and what hung on it stands under it."""
-    answer = one_of(data, [event for event in messages(session) if b"tool_call_id" in event.frame.payload])
-    (deviation,) = deviations(converse, session, {answer.seq: with_field(answer, tool_call_id="another")})
+    session, dialect = data.draw(spoken.sessions()), spoken.dialect
+    read = ((event, dialect.read(event.kind, event.frame)) for event in messages(session, dialect))
+    answer = one_of(data, [event for event, message in read if dialect.family(message) == "tool_answer"])
+    (deviation,) = deviations(converse, session, dialect, {answer.seq: spoken.answering(answer.frame)})
     assert (deviation.kind, deviation.recorded_seq) == ("different", answer.seq)
-    assert [one.path for one in deviation.differences] == ["$.tool_call_id"]
-    answered = {seq for seq, cause in EVI.causes(session.events).items() if cause.seq == answer.seq}
+    assert [one.path for one in deviation.differences] == [f"$.{spoken.call_id}"]
+    answered = {seq for seq, cause in dialect.causes(session.events).items() if cause.seq == answer.seq}
     assert answered <= {*deviation.consequences}
 
 
-@given(sessions(), st.data())
-def test_two_messages_exchanged(converse, session, data):
+@in_each_dialect
+@given(st.data())
+def test_two_messages_exchanged(converse, spoken, data):
     """One is out of order; where the app would be answered before it sends the second, it waits for ever, and that one is missing.
 
     The microphone's own message goes by the clock: an app that is answered earlier may have closed before it is sent.
     """
-    said = messages(session)
-    first, second = one_of(data, [(one, other) for one, other in zip(said, said[1:]) if one.frame != other.frame])
-    (deviation,) = deviations(converse, session, {first.seq: second.frame, second.seq: first.frame})
+    session, dialect = data.draw(spoken.sessions()), spoken.dialect
+    said = messages(session, dialect)
+    neighbours = [(one, other) for one, other in zip(said, said[1:]) if says(one, dialect) != says(other, dialect)]
+    first, second = one_of(data, neighbours)
+    (deviation,) = deviations(converse, session, dialect, {first.seq: second.frame, second.seq: first.frame})
     awaited = {event.seq for event in (first, second) if deviation.recorded_seq == event.seq}
     between = [event for event in session.received if first.at_ns < event.at_ns < second.at_ns]
-    named = next(event.frame for event in session.sent if event.seq == deviation.recorded_seq)
-    may_leave_before = session.closed.by == "app" and EVI.sets_audio(EVI.read("sent", named))
+    named = next(event for event in session.sent if event.seq == deviation.recorded_seq)
+    may_leave_before = session.closed.by == "app" and dialect.sets_audio(dialect.read("sent", named.frame))
     may_be_missing = awaited and (between or may_leave_before)
     assert deviation.kind == "out_of_order" or (deviation.kind == "missing" and may_be_missing)
-    assert named in (first.frame, second.frame)
+    assert says(named, dialect) in (says(first, dialect), says(second, dialect))
