@@ -418,8 +418,12 @@ class AppRun:
         sys.excepthook = uncaught
 
     def _followed(self, environment: Mapping[Any, Any]) -> Mapping[Any, Any]:
-        """The environment of a program that this process becomes: the run begins again there, unless the app has connected."""
-        if self._several.latest is not None or os.getpid() != self._process:
+        """The environment of a program that this process becomes: the run begins again there, unless the app has connected.
+
+        A fork that becomes another program is one that the app starts beside itself.
+        """
+        is_fork = os.getpid() != self._process
+        if not self._plan.follows if is_fork else self._several.latest is not None:
             return environment
         return with_site(environment, self._channel)
 

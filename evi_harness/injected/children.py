@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 import subprocess
 from multiprocessing import util
-from typing import Any, Callable, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from evi_harness.runs.app_channel import CHANNEL, with_site
 
@@ -17,10 +18,14 @@ __all__ = ["follow"]
 
 # Where ``env`` stands among what ``Popen`` is called with.
 _ENV = 10
+# What is changed of an environment.
+_NAMES = ("PYTHONPATH", CHANNEL)
 
 
 def follow(channel: str, begins: Callable[[], object]) -> None:
-    """Follow what is started by ``subprocess``, by asyncio's and by ``multiprocessing``, for as long as the process lives.
+    """Follow what is started by ``subprocess``, by asyncio's, by ``multiprocessing`` and by ``os``, for as long as the process lives.
+
+    ``os.popen`` is among them, since it calls ``subprocess``.
 
     Args:
         channel: What the environment of a process says of the two ends.
@@ -41,10 +46,9 @@ def follow(channel: str, begins: Callable[[], object]) -> None:
 
     def spawn(path: Any, words: Any, passed: Tuple[int, ...]) -> Any:
         begins()
-        names = ("PYTHONPATH", CHANNEL)
-        before = {name: os.environ.get(name) for name in names}
+        before = {name: os.environ.get(name) for name in _NAMES}
         changed = with_site(os.environ, channel)
-        os.environ.update({name: changed[name] for name in names})
+        os.environ.update({name: changed[name] for name in _NAMES})
         try:
             return real_spawn(path, words, tuple(sorted({*passed, *descriptors})))
         finally:
@@ -56,3 +60,44 @@ def follow(channel: str, begins: Callable[[], object]) -> None:
 
     subprocess.Popen.__init__ = start  # type: ignore[method-assign]
     util.spawnv_passfds = spawn  # type: ignore[assignment]
+    _follow_os(channel, begins)
+
+
+def _follow_os(channel: str, begins: Callable[[], object]) -> None:
+    """Follow what is started by ``os.system``, ``os.posix_spawn`` and those that begin with ``os.spawn``.
+
+    They hand on what this process has of descriptors, and so these two.
+    """
+    real_system, real_spawnvef = os.system, os._spawnvef  # type: ignore[attr-defined]
+
+    def system(command: Any) -> int:
+        begins()
+        # Other threads start others meanwhile: the environment of this process is left alone.
+        told = _told(os.environ, channel)
+        exported = "".join(f"{name}={shlex.quote(told[name])} " for name in _NAMES)
+        return real_system(b"export %b; %b" % (os.fsencode(exported), os.fsencode(command)))
+
+    def spawnvef(mode: int, file: Any, args: Any, env: Optional[Mapping[Any, Any]], func: Callable[..., Any]) -> Any:
+        begins()
+        with_environment = {os.execv: os.execve, os.execvp: os.execvpe}.get(func, func)
+        return real_spawnvef(mode, file, args, _told(os.environ if env is None else env, channel), with_environment)
+
+    def spawning(real: Callable[..., int]) -> Callable[..., int]:
+        @functools.wraps(real)
+        def spawn(path: Any, argv: Any, env: Optional[Mapping[Any, Any]], *args: Any, **options: Any) -> int:
+            begins()
+            return real(path, argv, _told(os.environ if env is None else env, channel), *args, **options)
+
+        return spawn
+
+    os.system = system
+    os._spawnvef = spawnvef  # type: ignore[attr-defined]
+    # Not every system has both.
+    for name in ("posix_spawn", "posix_spawnp"):
+        if hasattr(os, name):
+            setattr(os, name, spawning(getattr(os, name)))
+
+
+def _told(environment: Mapping[Any, Any], channel: str) -> Dict[str, str]:
+    """The environment of a process that is followed, whose names and values may be bytes."""
+    return with_site({os.fsdecode(name): os.fsdecode(value) for name, value in environment.items()}, channel)

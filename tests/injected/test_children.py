@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing.util
 import os
+import shlex
 import subprocess
 import sys
 
@@ -26,8 +27,12 @@ def followed(monkeypatch, tmp_path):
     """Follows what this process starts, for as long as the test runs: the descriptor, and what was started."""
     monkeypatch.setattr(subprocess.Popen, "__init__", subprocess.Popen.__init__)
     monkeypatch.setattr(multiprocessing.util, "spawnv_passfds", multiprocessing.util.spawnv_passfds)
+    for name in ("system", "_spawnvef", "posix_spawn", "posix_spawnp"):
+        monkeypatch.setattr(os, name, getattr(os, name))
     (tmp_path / "plan").write_bytes(b"a plan")
     plan = os.open(tmp_path / "plan", os.O_RDONLY)
+    # As in the process of an app, which has inherited it.
+    os.set_inheritable(plan, True)
     started = []
     follow(f"-1,{plan}", lambda: started.append(1))
     yield plan, started
@@ -61,3 +66,38 @@ def test_a_process_of_multiprocessing_finds_it_too(followed, monkeypatch):
     os.waitpid(process, 0)
     assert (path, channel, size) == (str(SITE), f"-1,{plan}", 6)
     assert started == [1]
+
+
+# How a program is started, given its words, and what of its environment is given with it.
+STARTS = {
+    "system": lambda words, _: os.system(shlex.join(words)),
+    "spawnv": lambda words, _: os.spawnv(os.P_WAIT, words[0], words),
+    "spawnlp": lambda words, _: os.spawnlp(os.P_WAIT, words[0], *words),
+    "spawnve": lambda words, own: os.spawnve(os.P_WAIT, words[0], words, own),
+    "spawnvpe": lambda words, own: os.spawnvpe(os.P_WAIT, words[0], words, {os.fsencode(name): value for name, value in own.items()}),
+    "posix_spawn": lambda words, own: os.waitpid(os.posix_spawn(words[0], words, own), 0),
+    "posix_spawnp": lambda words, own: os.waitpid(os.posix_spawnp(words[0], words, own, setpgroup=0), 0),
+}
+
+
+@pytest.mark.parametrize("way", STARTS)
+def test_a_program_that_os_starts_finds_it_too(way, followed, tmp_path, monkeypatch):
+    """With its environment, else this process's, which is what it was."""
+    plan, started = followed
+    monkeypatch.setenv("OWN", "this one's")
+    monkeypatch.setenv("PYTHONPATH", "/own and 'another'")
+    before = dict(os.environ)
+    told = os.open(tmp_path / "told", os.O_WRONLY | os.O_CREAT)
+    os.set_inheritable(told, True)
+    STARTS[way]([sys.executable, "-S", "-c", TELLS, str(plan), str(told)], {**os.environ, "OWN": "given"})
+    os.close(told)
+    path, channel, own, size = json.loads((tmp_path / "told").read_text(encoding="utf-8"))
+    assert path.split(os.pathsep) == [str(SITE), "/own and 'another'"]
+    assert (channel, size) == (f"-1,{plan}", 6)
+    assert own == ("given" if way in ("spawnve", "spawnvpe", "posix_spawn", "posix_spawnp") else "this one's")
+    assert (started, dict(os.environ)) == ([1], before)
+
+
+def test_the_exit_status_of_a_shell_is_what_it_was(followed):
+    """Of a command as text or as bytes, with whatever is in it."""
+    assert [os.waitstatus_to_exitcode(os.system(command)) for command in ("exit 7", b"# nothing\n exit 3 ", "")] == [7, 3, 0]

@@ -133,7 +133,13 @@ def test_an_app_is_told_of_its_own_chat(capfd):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["started_by_asyncio", "multiprocessing_spawn"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        *("started_by_asyncio", "multiprocessing_spawn", "started_by_system", "started_by_popen", "started_by_posix_spawn"),
+        *("started_by_spawnv", "started_by_spawnve", "started_by_fork"),
+    ],
+)
 def test_a_program_that_the_app_starts_is_followed(way):
     """However it starts it."""
     test_an_app_passes_however_it_runs_its_loop_and_connects(way)
