@@ -49,7 +49,6 @@ BROKEN: Dict[Tuple[str, str], Tuple[str, str]] = {
     ("says_goodbye", "sends_after_close"): ("await send(message)", "send"),
     ("reaches_out", "network"): ("", "weather"),
     ("invents_call", "rejected"): ("await send(ToolErrorMessage(", "on_message"),
-    ("invents_call", "unexpected"): ("await send(ToolErrorMessage(", "on_message"),
     ("sends_extra", "unexpected"): ("await send(", "on_message"),
     ("wrong_answer", "different"): ("await send(message)", "send"),
     ("late_answer", "late"): ("await send(message)", "send"),

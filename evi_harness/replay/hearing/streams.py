@@ -224,6 +224,16 @@ class PlayedAudio:
         within = at * self.pcm.frame_bytes - self._offsets[index]
         return min(piece.at_ns + self.pcm.length_ns(max(0, within)), max(piece.at_ns, piece.end_ns))
 
+    def first_at(self, at_ns: int, start: int, stop: int) -> int:
+        """The first sample between two places that was played at a time or later; the second place where none was."""
+        while start < stop:
+            middle = (start + stop) // 2
+            if self.time_ns(middle) >= at_ns:
+                stop = middle
+            else:
+                start = middle + 1
+        return start
+
     def spans_pieces(self, start: int, stop: int) -> List[Tuple[int, int]]:
         """The places between two others, cut where pieces end."""
         cuts = [start]

@@ -137,10 +137,14 @@ def _late(match: Match, interruption: Interruption, is_handed_on: bool) -> Itera
         stream = match.played[one.stream]
         for start, stop in stream.spans_pieces(one.start, one.stop):
             piece = stream.piece_at(start)
-            is_late = piece.number >= interruption.n_pieces if is_handed_on else stream.time_ns(start) >= interruption.taken_ns + TAIL_NS
-            at = one.at + start - one.start
-            if is_late and at < arrived and not _may_be_new(match.received, at, interruption.at_ns, stream.time_ns(start)):
-                yield stream.time_ns(start), at, min(arrived, at + stop - start), piece.number
+            # What was handed on was handed on as a whole; a piece that was played may have begun before the interruption.
+            if is_handed_on:
+                late = start if piece.number >= interruption.n_pieces else stop
+            else:
+                late = stream.first_at(interruption.taken_ns + TAIL_NS, start, stop)
+            at = one.at + late - one.start
+            if late < stop and at < arrived and not _may_be_new(match.received, at, interruption.at_ns, stream.time_ns(late)):
+                yield stream.time_ns(late), at, min(arrived, at + stop - late), piece.number
 
 
 def _may_be_new(received: ReceivedAudio, at: int, since_ns: int, now_ns: int) -> bool:

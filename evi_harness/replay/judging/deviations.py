@@ -206,6 +206,7 @@ class _Comparison:
         self._recorded_at_ns = {event.seq: event.at_ns for event in recorded.events}
         self._recorded_events: Mapping[int, Event] = {event.seq: event for event in recorded.events}
         self._came_at_ns = _came_at_ns(live)
+        self._about = _about(recorded, self._recorded, dialect) if self._awaited else {}
         self._met = self._align()
         # What is missing, by the message for whose sake it is; under None what is for the app's leaving.
         self._hanging: Dict[Optional[int], List[int]] = {}
@@ -298,10 +299,11 @@ class _Comparison:
     def _root(self, seq: int) -> Optional[int]:
         """The message for whose sake one was not sent: itself, where nothing kept the app from sending it; None where the app had left."""
         while not self._is_after_leaving(seq):
-            prompt = self._prompt(seq)
-            if prompt is None or prompt not in self._awaited:
+            # What it is about may not have come, whatever prompted it: nobody can truncate a reply that there was not.
+            hangs_on = next((one for one in (self._prompt(seq), self._about.get(seq)) if one in self._awaited), None)
+            if hangs_on is None:
                 return seq
-            seq = self._awaited[prompt]
+            seq = self._awaited[hangs_on]
         return None
 
     def _is_after_leaving(self, seq: int) -> bool:
@@ -435,6 +437,17 @@ def _came_at_ns(live: Session) -> Dict[int, int]:
     """When each received event of the recording came, by its recorded seq."""
     repeats = recorded_seqs(live)
     return {repeats[event.seq]: event.at_ns for event in live.received if event.seq in repeats}
+
+
+def _about(session: Session, messages: Sequence[_Message], dialect: Dialect) -> Dict[int, int]:
+    """For each sent message the received event that was the first to name what it is about, by seq; none where the app named it first."""
+    first: Dict[str, int] = {}
+    for event in session.received:
+        identity = dialect.identity(dialect.read(RECEIVED, event.frame))
+        if identity is not None:
+            first.setdefault(identity, event.seq)
+    found = ((one.seq, first.get(one.comparable.identity or "")) for one in messages)
+    return {seq: named for seq, named in found if named is not None and named < seq}
 
 
 def _messages(session: Session, dialect: Dialect) -> List[_Message]:

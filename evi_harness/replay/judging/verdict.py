@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Mapping, Optional, Tuple
+from typing import List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.replay.given_formats import without_microphones
 from evi_harness.replay.judging.code_places import handled, placed
@@ -70,7 +70,8 @@ def judge(
 
     Returns:
         The verdict. An early close that a failing finding or a stuck app brought about is that one's consequence and no deviation; a
-        recording that does not know what was sent compares nothing that was sent.
+        recording that does not know what was sent compares nothing that was sent. An unexpected message that the service does not take is
+        the finding and no deviation.
 
     Raises:
         UsageError: There is no such finding, or no such severity.
@@ -97,7 +98,7 @@ def judge(
     if max_late_ns is not None:
         deviations += late_deviations(compared.late, max_late_ns)
     at_ns = _Times(recorded, live)
-    counted, remarks = without_microphones([*deviations, *compared.deviations], recorded, live, dialect)
+    counted, remarks = without_microphones([*deviations, *_not_refused(compared.deviations, found)], recorded, live, dialect)
     in_order = sorted(counted, key=at_ns.place)
     return Verdict(
         deviations=tuple(placed(in_order, recorded, live, dialect)),
@@ -105,6 +106,12 @@ def judge(
         late=compared.late,
         remarks=(*filter(None, (kept_up.remark,)), *remarks),
     )
+
+
+def _not_refused(deviations: Sequence[Deviation], found: Sequence[Finding]) -> List[Deviation]:
+    """Deviations without those unexpected messages that are findings: that the service does not take them says more, and is said once."""
+    refused = {one.live_seq for one in found if one.kind == "rejected" and one.fails}
+    return [one for one in deviations if one.kind != "unexpected" or one.live_seq not in refused]
 
 
 def _speed(live: Session) -> Speed:

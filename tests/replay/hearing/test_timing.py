@@ -234,13 +234,27 @@ def test_only_what_had_come_counts():
 
 @pytest.mark.parametrize(
     ("begins_ms", "expected"),
-    [(0, []), (600, []), (655, [("plays_on", 50, 655)]), (2000, [("plays_on", 50, 2000)])],
-    ids=["before", "its player's tail", "just behind that", "long behind that"],
+    [(0, []), (550, []), (600, [("plays_on", 50, 655)]), (655, [("plays_on", 50, 655)]), (2000, [("plays_on", 50, 2000)])],
+    ids=["before", "its player's tail", "beyond that", "just behind that", "long behind that"],
 )
 def test_what_an_apps_own_player_plays_on(begins_ms, expected):
     """It may still hold half a second."""
     found = played_on(THREE, [heard(1, begins_ms)], TAKEN, is_handed_on=False)
     assert [one[:3] for one in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("ends_ms", "expected"),
+    [(600, []), (655, []), (700, [("plays_on", 50, 655, 45)]), (900, [("plays_on", 50, 655, 245)])],
+    ids=["before its tail is over", "with its tail", "soon behind that", "long behind that"],
+)
+def test_what_is_played_in_one_go_plays_on_from_where_it_is_late(ends_ms, expected):
+    """A stream that was never stopped began before the interruption: of it counts what was heard half a second behind that."""
+    samples = b"".join(sound(number) for number in range(1, 10))
+    chunks = [Chunk(1, 0, MONO, samples, 1)]
+    pieces = [Piece(0, ends_ms * MS, MONO, samples[: 48 * ends_ms], 0, 1)]
+    found = plays_on(match_of(chunks, pieces), [ReplyAudio(1, "", TAKEN.at_ns)], [TAKEN], is_handed_on=False)
+    assert [(fault.kind.name, fault.seq, round(fault.at_ns / MS), fault.facts["held_ns"] // MS) for fault in found] == expected
 
 
 def test_what_nobody_interrupted_is_not_played_on():

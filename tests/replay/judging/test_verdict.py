@@ -6,6 +6,8 @@ import json
 import re
 from dataclasses import replace
 
+import pytest
+
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.judging.verdict import Verdict, judge
 from evi_harness.session.events import TEXT, Closed, Frame, Handshake, Note, Opened, Received, Sent
@@ -115,6 +117,16 @@ def test_what_was_sent_is_not_compared_where_it_is_not_known():
     assert judge(recorded, live, EVI).passed
 
 
+@pytest.mark.parametrize(("severity", "deviations"), [("error", []), ("warning", ["unexpected"]), ("off", ["unexpected"])])
+def test_an_unexpected_message_that_the_service_refuses_is_told_once(severity, deviations):
+    """As a finding, as long as that fails the replay; else as a deviation."""
+    live = session_of(*CALL, sent(30, "user_said", text="hi"), *RECORDED.events[len(CALL) + 1 :])
+    verdict = judge(RECORDED, live, EVI, severities={"rejected": severity})
+    assert [one.kind for one in verdict.deviations if one.kind == "unexpected"] == deviations
+    assert [one.kind for one in verdict.findings if one.kind == "rejected"] == ([] if severity == "off" else ["rejected"])
+    assert not verdict.passed
+
+
 def test_findings_of_every_source_stand_in_time():
     """Those that were noted, and those that follow from the events."""
     wrong = sent(5, "user_said", text="hi")
@@ -143,7 +155,7 @@ def test_a_warning_does_not_excuse_that_the_app_left():
 def test_deviations_stand_in_time():
     """The first divergence comes first, by the recording's clock where it has a place there, else by the replay's."""
     recorded = session_of(sent(10, "user_input", text="a"), sent(90, "user_input", text="b"))
-    live = session_of(sent(50, "made_up"), Closed(0, 99 * MS))
+    live = session_of(sent(50, "assistant_input", text="c"), Closed(0, 99 * MS))
     verdict = judge(recorded, live, EVI)
     assert [one.kind for one in verdict.deviations] == ["missing", "unexpected", "missing"]
 
