@@ -34,6 +34,7 @@ from evi_harness.errors import UsageError
 from evi_harness.evi import compat
 from evi_harness.pytesting.testing import CheckedServer, Replayer
 from evi_harness.replay.judging.unseen import UNSEEN
+from evi_harness.replay.player import Patience
 from evi_harness.runs.app_command import AppCommand
 from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.sdk.hume.connection import websocket_of
@@ -293,6 +294,28 @@ def interrupted(world: World) -> None:
     """One that ends by itself was not."""
     assert "interrupted" in by_command("stays")
     assert "interrupted" not in by_command("ends_soon")
+
+
+def by_command_in_real_time(*words: str) -> List[str]:
+    """What is not seen of a command that is replayed in real time, as fast as it can be."""
+    command = AppCommand((sys.executable, *words), (("api.hume.ai", None),))
+    options = ReplayOptions(handler=command, clock="real", speed=4, patience=Patience(message_ns=100_000_000, close_ns=100_000_000))
+    return unseen(replay_asked(ROOT / "sessions" / "typed", options))
+
+
+@condition("a command is replayed in real time")
+def runs_in_real_time(world: World) -> None:
+    """Whatever it does."""
+    seen = by_command_in_real_time(str(ROOT / "fixtures" / "apps" / "leaving_app.py"), "ends_soon")
+    assert {"app_real_time", "app_command"} <= set(seen)
+    assert "app_not_python" not in seen
+
+
+@condition("the same, and no process of it is a Python that reports in")
+def not_python(world: World) -> None:
+    """An isolated Python is like a program in another language."""
+    program = "import os, websockets.sync.client as c; c.connect(os.environ['EVI_HARNESS_URL'].replace('http', 'ws') + '/v0/evi/chat')"
+    assert {"app_real_time", "app_not_python"} <= set(by_command_in_real_time("-I", "-c", program))
 
 
 @condition("that app connects more than once")

@@ -24,16 +24,16 @@ HELD_BY = {
     "`leaked_thread`": ("injected/test_left_by_app.py", "test_what_an_app_leaves_behind_is_found"),
     "`never_awaited`": ("injected/test_left_by_app.py", "test_what_an_app_leaves_behind_is_found"),
     "`unparseable`": ("injected/test_left_by_app.py", "test_a_message_that_the_sdk_cannot_parse_is_told_as_of_a_handler"),
-    "`blocked`, `stuck`, `over_time`, `never_returns`, `crashed`, `network`": (
-        "runs/test_command_run.py",
-        "test_what_is_wrong_with_an_app_is_found",
-    ),
+    "`blocked`, `stuck`": ("runs/test_command_run.py", "test_what_is_wrong_with_an_app_is_found"),
+    "`over_time`, `never_returns`": ("runs/real_commands/test_real_command_run.py", "test_an_app_that_does_not_return_is_ended"),
+    "`crashed`": ("runs/test_command_run.py", "test_what_is_wrong_with_an_app_is_found"),
+    "`network`": ("runs/real_commands/test_real_command_run.py", "test_what_the_app_meets_besides_the_service"),
     "`queue`, `handle`, `cpu`": (
         "injected/test_left_by_app.py",
         "test_a_message_is_taken_when_recv_returns_it_and_handled_until_the_next_call",
     ),
     "input": ("runs/test_command_run.py", "test_an_app_passes_however_it_runs_its_loop_and_connects"),
-    "clock": ("cli/test_replay_of_a_command.py", "test_a_value_that_does_not_go_with_a_command_is_refused"),
+    "two runs": ("runs/test_command_run.py", "test_two_runs_are_the_same"),
 }
 
 

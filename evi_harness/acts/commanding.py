@@ -87,6 +87,15 @@ def named_places(command: AppCommand, dialect: Dialect) -> AppCommand:
     return replace(command, hosts=tuple(dict.fromkeys((*_place_of(dialect.service_url, dialect=dialect), *command.hosts, *named))))
 
 
+def _check_in_real_time(asked: ReplayOptions, command: AppCommand) -> None:
+    if command.together:
+        hint = Words("Leave out ", Parameter("clock", REAL), ", or ", Parameter("together"), ".")
+        raise UsageError("in real time, a run of a command has one connection", hint=hint)
+    if asked.blocked_ms is not None:
+        hint = Words("Leave out ", Parameter("clock", REAL), ", or ", Parameter("blocked_ms"), ".")
+        raise UsageError("in real time, the event loop of a command's app is not watched", hint=hint)
+
+
 def check_command(asked: ReplayOptions, n_starts: int = 1) -> None:
     """Refuse options that a command cannot be replayed with.
 
@@ -100,10 +109,7 @@ def check_command(asked: ReplayOptions, n_starts: int = 1) -> None:
     if not isinstance(asked.handler, AppCommand):
         return
     if asked.clock == REAL:
-        raise UsageError(
-            "a command can only be replayed in virtual time",
-            hint=Words("Leave out ", Parameter("clock", REAL), ", or replay its handler with it."),
-        )
+        _check_in_real_time(asked, asked.handler)
     if asked.microphone != AUTO:
         raise UsageError("an app run by a command opens its own microphone", hint=Words("Leave out ", Parameter("microphone"), "."))
     revision = revision_here()

@@ -32,6 +32,7 @@ from evi_harness.runs.app_command import AppCommand
 from evi_harness.runs.child_run import in_a_child
 from evi_harness.runs.command_run import run_command
 from evi_harness.runs.microphone_off import run_alone
+from evi_harness.runs.real_commands.real_command_run import run_command_in_real_time
 from evi_harness.runs.real_run import run_in_real_time
 from evi_harness.runs.replay_options import MACHINE, REAL, VIRTUAL, ReplayOptions, is_built_in
 from evi_harness.runs.run import Run, RunOptions
@@ -61,6 +62,8 @@ __all__ = ["RUNS", "ReplayResult", "keep_replay", "replay_asked", "replay_sessio
 RunOnce = Callable[[PlayedRecording, object, RunOptions], Run]
 # Clock → what runs a handler on it.
 RUNS: Mapping[str, RunOnce] = {VIRTUAL: run_in_virtual_time, REAL: run_in_real_time}
+# The same of a command.
+COMMAND_RUNS: Mapping[str, RunOnce] = {VIRTUAL: run_command, REAL: run_command_in_real_time}
 
 # Recorded seq and what was added to it, of each message that was upgraded.
 Upgraded = Tuple[Tuple[int, Tuple[str, ...]], ...]
@@ -419,7 +422,7 @@ def _together(
 def run_of(asked: ReplayOptions) -> RunOnce:
     """What runs what is asked for."""
     if isinstance(asked.handler, AppCommand):
-        return run_command
+        return COMMAND_RUNS[asked.clock]
     return in_a_child(RUNS[asked.clock]) if asked.child else RUNS[asked.clock]
 
 

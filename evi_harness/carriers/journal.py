@@ -49,6 +49,20 @@ class Journal:
         self._keep = keep
         self._next_seq = 1
 
+    @classmethod
+    def of(cls, events: List[Event], opened_at_ns: Optional[int], clock: Clock) -> Journal:
+        """A journal that goes on from events that were kept elsewhere.
+
+        Args:
+            events: The events, to which what is written is added.
+            opened_at_ns: The clock's reading at the opening, None where nothing was opened.
+            clock: What stamps the events to come.
+        """
+        journal = cls(clock)
+        journal.events, journal.opened_at_ns = events, opened_at_ns
+        journal._next_seq = max((event.seq for event in events), default=0) + 1
+        return journal
+
     @property
     def now_ns(self) -> int:
         """Session time: nanoseconds since the opening, 0 before it."""

@@ -100,6 +100,7 @@ class ChatServer:
     Attributes:
         journals: The journals of the conversations so far, in the order in which they were opened.
         failures: What services raised. The connection was aborted each time.
+        n_refused: How many chats a service has refused.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class ChatServer:
     ) -> None:
         self.journals: List[Journal] = []
         self.failures: List[BaseException] = []
+        self.n_refused = 0
         self._open_service = open_service
         self._clock = clock
         self._chat_paths = tuple(dict.fromkeys(chat_paths))
@@ -278,6 +280,7 @@ class ChatServer:
             first = service.due(0)
             refusal = next((action for action in first if isinstance(action, Refuse)), None)
             if refusal is not None:
+                self.n_refused += 1
                 return _refused(refusal)
             await self._converse(request, socket, service, first, self._journal_for(handshake), handshake)
         except Exception as failure:  # noqa: BLE001 - a service's own code may raise anything; the carrier raises it again

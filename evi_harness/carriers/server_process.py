@@ -99,10 +99,14 @@ class News:
     Attributes:
         served: The conversations, each with the events that the parent does not have.
         failures: What services raised so far, each with its traceback.
+        n_refused: How many chats services have refused so far.
+        unknown: What was asked for in vain so far; see ``ChatServer``.
     """
 
     served: List[ServedEvents]
     failures: List[Tuple[BaseException, str]]
+    n_refused: int = 0
+    unknown: Tuple[str, ...] = ()
 
 
 @dataclass
@@ -138,6 +142,8 @@ class ServerProcess:
     Attributes:
         url: Where it serves; empty before it does.
         served: The conversations as far as they have been asked for; all of them once it has stopped.
+        n_refused: How many chats a service has refused, likewise.
+        unknown: What was asked for in vain, a line each, likewise; see ``on_unknown`` of ``ChatServer``.
 
     Raises:
         UsageError: The host is not a loopback address; on entering: ``open_service`` cannot be pickled.
@@ -162,6 +168,8 @@ class ServerProcess:
     ) -> None:
         self.url = ""
         self.served: List[ServedEvents] = []
+        self.n_refused = 0
+        self.unknown: Tuple[str, ...] = ()
         self._setup = Setup(
             open_service,
             tuple(chat_paths),
@@ -229,6 +237,7 @@ class ServerProcess:
         for known, new in zip(self.served, news.served):
             known.events.extend(new.events)
         self.served.extend(news.served[len(self.served) :])
+        self.n_refused, self.unknown = news.n_refused, news.unknown
         return news.failures
 
     def _ask(self, message: bytes) -> Any:
@@ -317,6 +326,7 @@ async def _serve(setup: Setup, channel: socket.socket, parent: int) -> None:
     from evi_harness.carriers.server import ChatServer
 
     reader, writer = await asyncio.open_unix_connection(sock=channel)
+    unknown: List[str] = []
     server = ChatServer(
         setup.open_service,
         clock=RealClock(),
@@ -325,6 +335,7 @@ async def _serve(setup: Setup, channel: socket.socket, parent: int) -> None:
         service_name=setup.service_name,
         check=setup.check,
         on_idle=collect_garbage,
+        on_unknown=unknown.append,
         limits=NO_LIMITS,
         admission=setup.admission,
         history=setup.history,
@@ -337,37 +348,39 @@ async def _serve(setup: Setup, channel: socket.socket, parent: int) -> None:
         async with carrier:
             own_process()
             writer.write(_framed(dumps(carrier.url)))
-            last = await _until_last(reader, writer, server, parent)
+            last = await _until_last(reader, writer, server, parent, unknown)
     except EviHarnessError as error:
         if last is None:
             writer.write(_framed(dumps(error)))
     except Exception:  # noqa: BLE001, S110 - what services raised is in the answer
         pass
     if last is not None:
-        writer.write(_framed(dumps(_news(server, last))))
+        writer.write(_framed(dumps(_news(server, last, unknown))))
     # drain would come back with up to 64 KiB still to be sent, and the process ends now.
     writer.close()
     with contextlib.suppress(ConnectionError):
         await writer.wait_closed()
 
 
-async def _until_last(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: ChatServer, parent: int) -> Optional[Look]:
+async def _until_last(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: ChatServer, parent: int, unknown: Sequence[str]
+) -> Optional[Look]:
     """Answer until the last question, which is given back; None where the parent is gone."""
-    answering = asyncio.ensure_future(_answer(reader, writer, server))
+    answering = asyncio.ensure_future(_answer(reader, writer, server, unknown))
     orphaned = asyncio.ensure_future(_orphaned(parent))
     await asyncio.wait({answering, orphaned}, return_when=asyncio.FIRST_COMPLETED)
     orphaned.cancel()
     return answering.result() if answering.done() else None
 
 
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: ChatServer) -> Optional[Look]:
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: ChatServer, unknown: Sequence[str]) -> Optional[Look]:
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
         while True:
             (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
             look: Look = pickle.loads(await reader.readexactly(length))  # noqa: S301 - from our own parent
             if look.is_last:
                 return look
-            writer.write(_framed(dumps(_news(server, look))))
+            writer.write(_framed(dumps(_news(server, look, unknown))))
     return None
 
 
@@ -377,12 +390,13 @@ async def _orphaned(parent: int) -> None:
         await asyncio.sleep(LOOK_FOR_PARENT_S)
 
 
-def _news(server: ChatServer, look: Look) -> News:
+def _news(server: ChatServer, look: Look, unknown: Sequence[str]) -> News:
     n_known = dict(enumerate(look.n_known))
     served = [
         ServedEvents(journal.opened_at_ns or 0, journal.events[n_known.get(number, 0) :]) for number, journal in enumerate(server.journals)
     ]
-    return News(served, [(_portable(failure), _trace(failure)) for failure in server.failures])
+    failures = [(_portable(failure), _trace(failure)) for failure in server.failures]
+    return News(served, failures, server.n_refused, tuple(unknown))
 
 
 def _portable(failure: BaseException) -> BaseException:

@@ -40,7 +40,7 @@ from evi_harness.injected.taken_messages import TakenMessages
 from evi_harness.injected.tls_left_out import leave_tls_out
 from evi_harness.injected.typed_input import TypedInput
 from evi_harness.replay.player import Player
-from evi_harness.replay.wrapping import AnnouncedService
+from evi_harness.replay.wrapping import AnnouncedService, RefusingService
 from evi_harness.runs.app_channel import (
     BEGAN,
     EVENT,
@@ -65,7 +65,7 @@ from evi_harness.runs.user_audio import SoundDevices, replay_sound, user_audio
 from evi_harness.sdk.installed import version_of
 from evi_harness.session.events import Closed, Event, Handshake, Opened, Received, Sent
 from evi_harness.session.notes import NETWORK, RAISED, UNSEEN
-from evi_harness.session.protocols import RECEIVED, SENT, Refuse, Service, ToldSession, WireReader
+from evi_harness.session.protocols import RECEIVED, SENT, Service, ToldSession, WireReader
 from evi_harness.watch.blocked import THRESHOLD_NS, BlockedNotes
 from evi_harness.watch.computing import THRESHOLD_NS as COMPUTING_NS
 from evi_harness.watch.computing import Computing
@@ -78,21 +78,6 @@ __all__ = ["AppRun"]
 LIMIT_NS = 3600 * 1_000_000_000
 # Exceptions by which a session ends in an app that does not look: by name, since their package may not be there.
 _CLOSED = ("ConnectionClosed", "ConnectionClosedOK", "ConnectionClosedError")
-
-
-class _Refusing:
-    """The service of a connection that no session holds."""
-
-    def take(self, event: Event, at_ns: int) -> None:
-        """Take nothing."""
-
-    def due(self, at_ns: int) -> List[Refuse]:  # noqa: ARG002 - the signature is Service's
-        """Refuse."""
-        return [Refuse(503, "evi-harness: no recorded session is left for this connection\n")]
-
-    def next_at_ns(self) -> Optional[int]:
-        """Nothing more."""
-        return None
 
 
 class AppRun:
@@ -276,10 +261,10 @@ class AppRun:
                 self._journal.note(NETWORK, what=what)
             else:
                 self._reports.send(SECOND, os.getpid(), by_a_fork=True)
-            return _Refusing()
+            return RefusingService()
         if not self._reports.claim():
             self._reports.send(SECOND, os.getpid(), by_a_fork=True)
-            return _Refusing()
+            return RefusingService()
         if os.getpid() != self._process:
             # A fork that connects, as one of multiprocessing's does, has the session from now on.
             self._process = os.getpid()

@@ -15,12 +15,17 @@ __all__ = ["STANDING", "lead"]
 STANDING = "127.72.85.77"
 
 
-def lead(serves: Callable[[str, Optional[int]], bool], place: Callable[[], Tuple[str, int]]) -> None:
+def lead(
+    serves: Callable[[str, Optional[int]], bool],
+    place: Callable[[], Tuple[str, int]],
+    reached: Callable[[Any], object] = lambda _: None,
+) -> None:
     """Have the service's host lead elsewhere from now on.
 
     Args:
         serves: Whether the service is at a host; of a host with no port, at any.
         place: Gives the address that a connection is to lead to.
+        reached: Called with each address to which a socket is about to be connected.
     """
     real = socket.getaddrinfo
 
@@ -33,14 +38,16 @@ def lead(serves: Callable[[str, Optional[int]], bool], place: Callable[[], Tuple
 
     socket.getaddrinfo = getaddrinfo
     for name in ("connect", "connect_ex"):
-        setattr(socket.socket, name, _leading(getattr(socket.socket, name), place))
+        setattr(socket.socket, name, _leading(getattr(socket.socket, name), place, reached))
 
 
-def _leading(real: Callable[..., Any], place: Callable[[], Tuple[str, int]]) -> Callable[..., Any]:
+def _leading(real: Callable[..., Any], place: Callable[[], Tuple[str, int]], reached: Callable[[Any], object]) -> Callable[..., Any]:
     @functools.wraps(real)
     def connect(sock: socket.socket, address: Any) -> Any:
         # Some keep the port that they asked for, so that the name alone cannot lead there.
         is_standing = isinstance(address, tuple) and address[0] == STANDING
-        return real(sock, place() if is_standing else address)
+        there = place() if is_standing else address
+        reached(there)
+        return real(sock, there)
 
     return connect

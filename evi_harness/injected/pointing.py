@@ -1,6 +1,7 @@
-"""What is in an app's own process while a command is recorded.
+"""What is in an app's own process while a command is recorded, or replayed in real time.
 
-The service's host leads to the proxy, a file may be the microphone, and what the app reads from its standard input is told.
+The service's host leads to the proxy, or to the server that acts out the recording. While a command is recorded, a file may be the
+microphone, and what the app reads from its standard input is told.
 
 Rules of living here: real time, real sockets, and the app's own code; what is changed is where a name leads, and that no TLS is spoken
 there. Every other host is what it was.
@@ -19,6 +20,7 @@ from evi_harness.injected.children import follow
 from evi_harness.injected.leading import lead
 from evi_harness.injected.loops import replace_uvloop
 from evi_harness.injected.noted_input import NotedInput
+from evi_harness.injected.real_time_watch import RealTimeWatch
 from evi_harness.injected.sound_watch import WatchedSound
 from evi_harness.injected.tls_left_out import leave_tls_out
 from evi_harness.runs.app_channel import INPUT, PLAYED, SOUND, WARNED, PointedPlan, Reports, identity_of
@@ -44,7 +46,11 @@ def point(plan: PointedPlan, reports: Reports, channel: str) -> None:
     def serves(host: str, port: Optional[int]) -> bool:
         return is_among(plan.hosts, host, port)
 
-    lead(serves, lambda: plan.proxy)
+    watch = None if plan.acted is None else RealTimeWatch(plan, plan.acted, reports, channel)
+    if watch is not None:
+        # Before the name leads elsewhere: what is refused is where a connection really goes.
+        watch.begin()
+    lead(serves, lambda: plan.proxy, id if watch is None else watch.reached)
     has_told: List[bool] = []
 
     def tell_of_uvloop() -> None:
@@ -55,7 +61,8 @@ def point(plan: PointedPlan, reports: Reports, channel: str) -> None:
     # It asks the system itself where a name leads, and has a TLS of its own.
     replace_uvloop(tell_of_uvloop, asyncio.SelectorEventLoop)
     leave_tls_out(serves)
-    follow(channel, reports.share)
+    if plan.acted is None or plan.acted.follows:
+        follow(channel, reports.share)
     # A program that the app starts may have another input: what the two say to one another is nothing that a user typed.
     if plan.stdin is not None and identity_of(0) == plan.stdin:
         NotedInput(lambda line: reports.send(INPUT, line), lambda what: reports.send(WARNED, what)).put_in_place()

@@ -15,16 +15,14 @@ import stat
 import sys
 import threading
 from collections import deque
-from dataclasses import replace
-from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, Dict, Optional, Sequence, Tuple
 
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.clock import Timer
 from evi_harness.injected.loops import AppTime
-from evi_harness.replay.user import RecordedUser
-from evi_harness.session.events import TEXT, Event, Frame, Note, Received, Sent
-from evi_harness.session.notes import STDIN_ENDED, STDIN_LINE
-from evi_harness.session.protocols import SENT, Dialect, Send
+from evi_harness.replay.typed_lines import TypedLines
+from evi_harness.session.events import Event, Received
+from evi_harness.session.protocols import Dialect, Send
 from evi_harness.session.session import Session
 
 __all__ = ["TypedInput"]
@@ -84,33 +82,10 @@ class TypedInput:
     def _plan(self, session: Session) -> None:
         """Plan the lines of a recording."""
         self._session = session
-        self._lines = {}
-        if session.notes_of(STDIN_LINE) or session.notes_of(STDIN_ENDED):
-            session = self._read_by_app(session)
-        else:
-            for event in session.sent:
-                text = self._dialect.typed(self._dialect.read(SENT, event.frame)) if event.frame.is_text else None
-                if text is not None:
-                    self._lines[event.seq] = text
+        typed = TypedLines.of(session, self._dialect)
+        self._lines, self._user = typed.lines, typed.user
+        self._ready.extend(typed.early)
         self._has_any = bool(self._lines or self._ready)
-        others = frozenset(event.seq for event in session.sent if event.seq not in self._lines)
-        self._user = RecordedUser(session, self._dialect, only_microphone=False, closes=False, left_out=others)
-
-    def _read_by_app(self, session: Session) -> Session:
-        """Plan the lines that the recorded app read; the session in which they stand among what it sent, so that they have causes too."""
-        stands_for: Dict[int, Event] = {}
-        ends = [(note, None, facts.early_ns) for note, facts in session.noted(STDIN_ENDED)]
-        lines: List[Tuple[Note, Optional[str], Optional[int]]] = [
-            (note, facts.text, facts.early_ns) for note, facts in session.noted(STDIN_LINE)
-        ]
-        for note, text, early_ns in (*lines, *ends):
-            if early_ns is not None:
-                # Nothing was there yet that it could have answered.
-                self._ready.append(text)
-            else:
-                self._lines[note.seq] = text
-                stands_for[note.seq] = Sent(note.seq, note.at_ns, Frame(TEXT, b""))
-        return replace(session, events=tuple(stands_for.get(event.seq, event) for event in session.events))
 
     def put_in_place(self, others: Sequence[Session] = ()) -> None:
         """Have ``input()`` and ``sys.stdin`` read from here, unless there is nothing to read, or the app is given a file or a pipe.

@@ -1,4 +1,4 @@
-"""Services that wrap another one: each changes one thing and passes the rest on.
+"""Services that wrap another one: each changes one thing and passes the rest on; and two that say nothing.
 
 Rules of living here: what is wrapped is asked as a carrier asks it, each action is handed out once, and what is taken is taken once.
 """
@@ -9,10 +9,10 @@ from typing import Callable, List, Optional, Sequence
 
 from evi_harness.replay.player import Player
 from evi_harness.session.events import Event, Sent
-from evi_harness.session.protocols import NO_STATUS, Action, Close, Send, Service
+from evi_harness.session.protocols import NO_STATUS, Action, Close, Refuse, Send, Service
 from evi_harness.session.session import Session
 
-__all__ = ["AnnouncedService", "ClosingUser", "FollowingUser", "SilentUser", "TimedUser", "UndecidedUser"]
+__all__ = ["AnnouncedService", "ClosingUser", "FollowingUser", "RefusingService", "SilentUser", "TimedUser", "UndecidedUser"]
 
 
 class AnnouncedService:
@@ -40,6 +40,21 @@ class AnnouncedService:
     def next_at_ns(self) -> Optional[int]:
         """When something is due next; see ``Service.next_at_ns``."""
         return self._service.next_at_ns()
+
+
+class RefusingService:
+    """The service of a connection that no session holds."""
+
+    def take(self, event: Event, at_ns: int) -> None:
+        """Take nothing."""
+
+    def due(self, at_ns: int) -> Sequence[Action]:  # noqa: ARG002 - the signature is Service's
+        """Refuse."""
+        return [Refuse(503, "evi-harness: no recorded session is left for this connection\n")]
+
+    def next_at_ns(self) -> Optional[int]:
+        """Nothing more."""
+        return None
 
 
 class SilentUser:

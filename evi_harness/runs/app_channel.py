@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple, Union
 
-from evi_harness.audio.software_speaker import Heard
+from evi_harness.audio.software_speaker import Heard, Playback
 from evi_harness.guard.pickling import dumps
 from evi_harness.guard.program_end import really_exit
 from evi_harness.replay.played_recording import PlayedRecording
@@ -25,6 +25,7 @@ from evi_harness.runs.app_command import Hosts
 from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.session.protocols import Dialect
 from evi_harness.session.wav import Pcm
+from evi_harness.watch.handed import HandedOn
 
 __all__ = [
     "BEGAN",
@@ -36,15 +37,19 @@ __all__ = [
     "INPUT",
     "IS_TERMINATED",
     "NEVER_ENDS",
+    "NOTED",
     "OWNS",
     "PLAYED",
+    "REACHED",
     "REFUSED",
     "SECOND",
     "SITE",
     "SOUND",
     "WARNED",
+    "ActedSession",
     "AppOutcome",
     "AppPlan",
+    "AppSound",
     "InputLine",
     "PointedPlan",
     "ReportReader",
@@ -69,6 +74,9 @@ BEGAN, EVENT, REFUSED, WARNED, IS_TERMINATED, NEVER_ENDS, FINISHED, FAILED = b"b
 # Of processes that the app starts beside itself, each by its process id: that one was forked; that one has opened the connection, and the
 # session is its own from now on; and that another one wanted to.
 FORKED, OWNS, SECOND = b"c", b"o", b"s"
+# While a command is replayed in real time, each with the process id and the time by the machine's monotonic clock: that the app is about to
+# connect to the service, and what was observed, a note.
+REACHED, NOTED = b"a", b"k"
 # While a command is recorded: that the app has read a line of its input; the state of its software sound; and at the end all that the
 # software speaker played, as ``Playback``\ s.
 INPUT, SOUND, PLAYED = b"i", b"q", b"p"
@@ -111,16 +119,34 @@ class AppPlan:
 
 
 @dataclass(frozen=True)
+class ActedSession:
+    """What the process of an app is told that is replayed in real time, where a server acts out the recording.
+
+    Attributes:
+        recording: The recording, on the axis on which it is acted out.
+        asked: What was asked for.
+        redact: Takes secrets out of what notes quote.
+        follows: Whether the Python programs that the app starts are told, too.
+    """
+
+    recording: PlayedRecording
+    asked: ReplayOptions
+    redact: Callable[[str], str]
+    follows: bool = True
+
+
+@dataclass(frozen=True)
 class PointedPlan:
-    """What the process of an app is told that is recorded.
+    """What the process of an app is told that runs in real time: one that is recorded, or replayed.
 
     Attributes:
         hosts: Where the app looks for the service.
-        proxy: Where it is to find it: address and port.
+        proxy: Where it is to find it: address and port of the proxy, or of the server that acts out a recording.
         dialect: What is spoken.
         pcm: The format of what the microphone plays; None leaves the machine's sound as it is.
         samples: What it plays.
         stdin: The device and the inode of the standard input whose lines are to be told; None for no lines.
+        acted: Of an app that is replayed; None for one that is recorded.
     """
 
     hosts: Hosts
@@ -129,6 +155,7 @@ class PointedPlan:
     pcm: Optional[Pcm] = None
     samples: bytes = b""
     stdin: Optional[Tuple[int, int]] = None
+    acted: Optional[ActedSession] = None
 
     def write(self) -> int:
         """Write it into a file without a name; gives its file descriptor."""
@@ -166,6 +193,23 @@ class SoundState:
 
 
 @dataclass(frozen=True)
+class AppSound:
+    """What the process of an app that was replayed in real time played, and handed on to be played.
+
+    Attributes:
+        playbacks: What the software speaker played.
+        by_player: Of each, whether it was the SDK's player.
+        handed: What the app handed on to that.
+        opened_at_ns: What its times count from, by the machine's monotonic clock; None if it never reached the service.
+    """
+
+    playbacks: Tuple[Playback, ...]
+    by_player: Tuple[bool, ...]
+    handed: HandedOn
+    opened_at_ns: Optional[int]
+
+
+@dataclass(frozen=True)
 class AppOutcome:
     """What is told at the end of the app.
 
@@ -174,12 +218,14 @@ class AppOutcome:
         overdue_jobs: Jobs that the clock did not wait for.
         failures: What the player raised.
         sdk: The version of the SDK that the app had loaded, empty for none.
+        sound: In real time, what it played.
     """
 
     heard: Optional[Heard] = None
     overdue_jobs: Tuple[str, ...] = ()
     failures: Tuple[str, ...] = ()
     sdk: str = ""
+    sound: Optional[AppSound] = None
 
 
 def _write(what: object) -> int:

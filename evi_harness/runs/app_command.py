@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, replace
-from typing import Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
 from evi_harness.carriers.admission import is_loopback_name
+from evi_harness.session.protocols import Dialect
 
-__all__ = ["STANDARD_INPUT", "AppCommand", "Hosts", "is_among", "led_to"]
+__all__ = ["PLACE", "STANDARD_INPUT", "VARIABLE", "AppCommand", "Hosts", "address_for", "is_among", "led_to"]
 
 # For an app's input: that of the process which starts it.
 STANDARD_INPUT = "-"
+
+# What stands for the URL in a word of the command, and the variable that has it.
+PLACE, VARIABLE = "{url}", "EVI_HARNESS_URL"
 
 # Where the service is: hosts, each with its port, None for any.
 Hosts = Tuple[Tuple[str, Optional[int]], ...]
@@ -57,6 +61,21 @@ def led_to(command: AppCommand, hosts: Sequence[str], endpoint: Optional[str]) -
     named = [*hosts, *([recorded] if recorded and not is_loopback_name(recorded) else [])]
     every = (*((one.lower(), None) for one in named), *command.hosts)
     return replace(command, hosts=tuple(dict.fromkeys(every)))
+
+
+def address_for(url: str, dialect: Dialect, given: Optional[str]) -> Dict[str, str]:
+    """The variables by which an app of any language finds a port of this machine in the place of the service.
+
+    Args:
+        url: Where the port is.
+        dialect: What the app speaks.
+        given: The base URL that it would have otherwise; its path is kept, as an SDK of the service has it.
+    """
+    variables, base = dialect.variables, url
+    if variables.base_path:
+        bases = sorted(dialect.bases, key=len, reverse=True)
+        base = url + next((one for one in bases if (given or "").rstrip("/").endswith(one)), variables.base_path)
+    return {VARIABLE: url, variables.base_url: base}
 
 
 def is_among(hosts: Hosts, host: str, port: Optional[int]) -> bool:

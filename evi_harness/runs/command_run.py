@@ -14,10 +14,9 @@ import sys
 import time
 from codecs import getincrementaldecoder
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
-from evi_harness.errors import CommandError
+from evi_harness.errors import CommandError, Parameter, Words
 from evi_harness.guard.ending import UsersInterrupt
 from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.runs.app_channel import (
@@ -37,7 +36,9 @@ from evi_harness.runs.app_channel import (
     ReportReader,
     with_site,
 )
-from evi_harness.runs.app_command import STANDARD_INPUT, AppCommand, led_to
+from evi_harness.runs.app_command import AppCommand, led_to
+from evi_harness.runs.app_process import END_S, LOOK_MS, how_ended, is_alive, send_signal, signal_name, start_app
+from evi_harness.runs.replay_options import REAL
 from evi_harness.runs.run import Run, RunOptions, longest_s
 from evi_harness.session.events import Event, Opened
 from evi_harness.session.notes import APP_ENDED, CRASHED, LEAKED_THREAD, NETWORK, NEVER_RETURNS, OVER_TIME, STUCK
@@ -45,14 +46,7 @@ from evi_harness.session.notes import APP_ENDED, CRASHED, LEAKED_THREAD, NETWORK
 __all__ = ["run_command"]
 
 # What does in real time what cannot be done in virtual time.
-_IN_REAL_TIME = (
-    "A command is replayed in virtual time only. In real time, run evi-harness serve SESSION, and start the app with the address that it "
-    "prints: it gives the same verdict on what the app sends."
-)
-# How often it is looked whether the command is still there, in milliseconds.
-LOOK_MS = 100
-# How long the app may take to end by itself once it was told to, in real seconds.
-END_S = 5.0
+_IN_REAL_TIME = Words("Replay it in real time, with ", Parameter("clock", REAL), ".")
 
 
 def run_command(recording: PlayedRecording, handler: Any, options: RunOptions) -> Run:
@@ -86,7 +80,10 @@ def run_command(recording: PlayedRecording, handler: Any, options: RunOptions) -
     ).write()
     heard, reports = os.pipe()
     try:
-        app = _start(handler, reports, plan)
+        environment = with_site(os.environ, f"{reports},{plan}")
+        # The order of sets of strings is the same from run to run, unless whoever runs this wants another.
+        environment.setdefault("PYTHONHASHSEED", "0")
+        app = start_app(handler, environment, (reports, plan))
     except BaseException:
         os.close(heard)
         raise
@@ -99,45 +96,6 @@ def run_command(recording: PlayedRecording, handler: Any, options: RunOptions) -
         os.close(heard)
         if app.stdout is not None:
             app.stdout.close()
-
-
-def _start(command: AppCommand, reports: int, plan: int) -> subprocess.Popen[bytes]:
-    environment = with_site(os.environ, f"{reports},{plan}")
-    # The order of sets of strings is the same from run to run, unless whoever runs this wants another.
-    environment.setdefault("PYTHONHASHSEED", "0")
-    sys.stdout.flush()
-    sys.stderr.flush()
-    out = _standing_out()
-    if command.stdin in (None, STANDARD_INPUT):
-        return _started(command, environment, (reports, plan), None, out)
-    try:
-        typed = os.open(command.stdin, os.O_RDONLY)
-    except OSError as error:
-        raise CommandError(f"the app's input cannot be read: {error.strerror}", where=command.stdin) from error
-    try:
-        return _started(command, environment, (reports, plan), typed, out)
-    finally:
-        os.close(typed)
-
-
-def _started(
-    command: AppCommand, environment: Mapping[str, str], inherited: Tuple[int, ...], typed: Optional[int], out: Optional[int]
-) -> subprocess.Popen[bytes]:
-    try:
-        return subprocess.Popen(  # noqa: S603 - the developer's own command
-            command.words, env=environment, pass_fds=inherited, stdin=typed, stdout=subprocess.PIPE if out is None else out
-        )
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise CommandError(f"cannot start {command.words[0]!r}: {why}", hint="Give the command as a shell would run it.") from error
-
-
-def _standing_out() -> Optional[int]:
-    """Where the app is to print: where this process does at the moment, if that is a file; else what it prints is written there."""
-    try:
-        return sys.stdout.fileno()
-    except (AttributeError, OSError, ValueError):
-        return None
 
 
 @dataclass
@@ -242,12 +200,12 @@ class _Command:
 
     def _went_on(self) -> bool:
         """Whether the process that has the session outlives the command; one that the command waited for has told of its end before."""
-        return self.owner not in (None, self.app.pid) and self.finished is None and _is_alive(self.owner)
+        return self.owner not in (None, self.app.pid) and self.finished is None and is_alive(self.owner)
 
     def _may_connect(self) -> bool:
         """Whether nobody has connected, and another process of the app's is there that may."""
         others = {*self.forked, *(pid for pid, _ in self.began)} - {self.app.pid}
-        return self.owner is None and self.is_heard and any(_is_alive(pid) for pid in others)
+        return self.owner is None and self.is_heard and any(is_alive(pid) for pid in others)
 
     def _take(self, kind: bytes, what: Any) -> None:
         if kind == EVENT:
@@ -286,21 +244,25 @@ class _Command:
             raise CommandError(self.refused, where=command, hint=_IN_REAL_TIME)
         if not self.began:
             raise CommandError(
-                f"no Python process of the command reported in, and it ended {_how(status)}: nothing was replayed",
+                f"no Python process of the command reported in, and it ended {how_ended(status)}: nothing was replayed",
                 where=command,
-                hint="Python skips sitecustomize with -S, -I and -E, and a script may reset PYTHONPATH; a program that is not "
-                "Python cannot be replayed.",
+                hint=Words(
+                    "Python skips sitecustomize with -S, -I and -E, and a script may reset PYTHONPATH; a program that is not Python can be "
+                    "replayed in real time, with ",
+                    Parameter("clock", REAL),
+                    ".",
+                ),
             )
         if not any(isinstance(event, Opened) for event in self.events):
             if self.owner is not None:
                 raise CommandError(
-                    f"the app ended {_how(status)} and did not open the connection of this session, only others",
+                    f"the app ended {how_ended(status)} and did not open the connection of this session, only others",
                     where=command,
                     hint="Each session of a run is one connection. Does the app connect again when it should?",
                 )
             hosts = ", ".join(host if port is None else f"{host}:{port}" for host, port in self.command.hosts)
             raise CommandError(
-                f"the app ended {_how(status)} and never connected to the service ({hosts})",
+                f"the app ended {how_ended(status)} and never connected to the service ({hosts})",
                 where=command,
                 hint=f"If it connects to another host, name that in {self.options.dialect.variables.base_url}.",
             )
@@ -312,9 +274,9 @@ class _Command:
             what = "another process of the app opened a connection to the service; one process has the recorded ones, so it was refused"
             self._note(NETWORK, what)
         if self.finished is None and not self._is_ours(status):
-            self._note(CRASHED, f"the process of the app ended {_how(status)}, without Python shutting down", ended=True)
+            self._note(CRASHED, f"the process of the app ended {how_ended(status)}, without Python shutting down", ended=True)
         code = status if status >= 0 else None
-        name = "" if status >= 0 else _signal_name(-status)
+        name = "" if status >= 0 else signal_name(-status)
         self.events.append(APP_ENDED.make(self._seq(), self._at_ns(), None, exit_code=code, signal=name))
 
     def _is_ours(self, status: int) -> bool:
@@ -337,7 +299,7 @@ class _Command:
         """End the app by one signal after another, and the command with it."""
         for number in numbers:
             for process in {self.app.pid, *self.forked, *(pid for pid, _ in self.began)}:
-                _kill(process, number)
+                send_signal(process, number)
             if self._ends_within(END_S):
                 return
         self.app.wait()
@@ -348,32 +310,3 @@ class _Command:
         except subprocess.TimeoutExpired:
             return False
         return True
-
-
-def _kill(process: int, number: int) -> None:
-    try:
-        os.kill(process, number)
-    except ProcessLookupError:
-        return
-
-
-def _is_alive(process: Optional[int]) -> bool:
-    """Whether a process runs; one that has ended may be there for as long as nobody has asked how."""
-    if process is None:
-        return False
-    try:
-        os.kill(process, 0)
-        # On Linux: behind the name, which is in parentheses.
-        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0] != "Z"
-    except ProcessLookupError:
-        return False
-    except (OSError, IndexError):
-        return True
-
-
-def _signal_name(number: int) -> str:
-    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-
-
-def _how(status: int) -> str:
-    return f"with exit code {status}" if status >= 0 else f"by {_signal_name(-status)}"

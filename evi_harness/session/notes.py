@@ -765,7 +765,7 @@ SWALLOWED = _kind(
     FindingFacts,
     of="the event whose callback started the task, the thread or the job",
     by=_FOUND,
-    written_in=("watch",),
+    written_in=("injected", "watch"),
     read_in=("replay",),
 )
 NEVER_RETURNS = _kind(
@@ -1018,14 +1018,14 @@ STDIN_LINE = _kind(
     StdinLineFacts,
     by="`record -- COMMAND`: when a Python app read the line",
     written_in=("tap",),
-    read_in=("injected", "pages"),
+    read_in=("pages", "replay"),
 )
 STDIN_ENDED = _kind(
     "stdin_ended",
     StdinEndedFacts,
     by="`record -- COMMAND`: when a Python app read the end of its input",
     written_in=("tap",),
-    read_in=("injected",),
+    read_in=("replay",),
 )
 IMPORTED = _kind("imported", ImportedFacts, by="an import, at the opening", written_in=("acts",), read_in=())
 REBUILT = _kind(

@@ -30,7 +30,7 @@ def test_a_command_has_words():
         app_command("python app.py")
 
 
-@pytest.mark.parametrize("options", [{"clock": "real"}, {"microphone": "off"}, {"arguments": {"a": "b"}}])
+@pytest.mark.parametrize("options", [{"clock": "real", "blocked_ms": 9}, {"microphone": "off"}, {"arguments": {"a": "b"}}])
 def test_what_means_nothing_to_a_command_is_refused(options):
     """By a call, too."""
     command = app_command(["python"])
@@ -38,6 +38,15 @@ def test_what_means_nothing_to_a_command_is_refused(options):
     check_command(ReplayOptions(**{**options, "arguments": None}))
     with pytest.raises(UsageError):
         check_command(ReplayOptions(handler=command, **options))
+
+
+def test_in_real_time_a_run_of_a_command_has_one_connection():
+    """One in virtual time may have several."""
+    command = app_command(["python"], together=True)
+    check_command(ReplayOptions(handler=command))
+    with pytest.raises(UsageError) as caught:
+        check_command(ReplayOptions(handler=command, clock="real"))
+    assert "together" in str(caught.value.hint)
 
 
 def test_a_command_is_refused_in_a_revision_that_ab_has_checked_out(tmp_path, monkeypatch):

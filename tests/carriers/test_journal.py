@@ -64,3 +64,15 @@ def test_a_journal_holds_one_session():
     journal.opened(HANDSHAKE)
     with pytest.raises(ValueError, match="one session"):
         journal.opened(HANDSHAKE)
+
+
+def test_a_journal_goes_on_from_events_that_are_there():
+    """Numbers and times go on from theirs; where there are none, as from the start."""
+    clock = Clock()
+    events = [Opened(0, 0, HANDSHAKE), Received(7, 20, FRAME)]
+    journal = Journal.of(events, 400, clock)
+    note = journal.note(DUE, of=7, due_ns=20)
+    assert (note.seq, note.at_ns) == (8, 100)
+    assert journal.events is events
+    assert events[-1] == note
+    assert Journal.of([], None, clock).note(DUE, due_ns=1).at_ns == 0

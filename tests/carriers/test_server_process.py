@@ -15,6 +15,7 @@ from probe import ConnectionEnded, connect
 
 from evi_harness.carriers.server_process import ProcessCarrier, ServerProcess
 from evi_harness.errors import EviHarnessError, UsageError
+from evi_harness.replay.wrapping import RefusingService
 from evi_harness.session.events import TEXT, Closed, Frame, Opened, Received
 from evi_harness.session.protocols import Send
 
@@ -196,3 +197,33 @@ def test_a_long_answer_at_the_end_arrives_whole():
             talk(server.url, n_messages=1)
         (served,) = server.served
         assert [event.frame.payload for event in served.events if event.kind == "received"] == [payload]
+
+
+class Refusing:
+    """A service that refuses each chat."""
+
+    def __call__(self, handshake):
+        return RefusingService()
+
+
+def test_what_was_refused_and_asked_for_in_vain_is_known():
+    """While it serves, and afterwards."""
+    with process_of(Refusing()) as server:
+        for path, status in (("/chat", 503), ("/nowhere?key=x", 404)):
+            done = subprocess.run([sys.executable, "-c", UPGRADE, server.url, path], capture_output=True, text=True, check=True)
+            assert done.stdout.strip() == str(status)
+        server.look()
+        assert (server.n_refused, len(server.unknown)) == (1, 1)
+    assert server.served == []
+    assert "/nowhere" in server.unknown[0]
+    assert "key" not in server.unknown[0]
+
+
+UPGRADE = """
+import http.client, sys, urllib.parse
+place = urllib.parse.urlsplit(sys.argv[1])
+client = http.client.HTTPConnection(place.hostname, place.port)
+asks = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg=="}
+client.request("GET", sys.argv[2], headers=asks)
+print(client.getresponse().status)
+"""

@@ -143,7 +143,7 @@ def test_what_does_not_go_with_a_command_is_refused_by_name(name, words, capsys)
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(["--clock", "real"], "in virtual time"), (["--base-url", "://"], "--base-url"), (["-j", "2"], "several sessions")],
+    [(["--clock", "real", "--blocked-ms", "9"], "--blocked-ms"), (["--base-url", "://"], "--base-url"), (["-j", "2"], "several sessions")],
 )
 def test_a_value_that_does_not_go_with_a_command_is_refused(words, said, capsys):
     """With exit code 2, and nothing is started."""

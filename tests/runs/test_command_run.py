@@ -116,8 +116,8 @@ def test_what_was_no_replay_is_an_error(words, why):
     with pytest.raises(CommandError, match=why) as caught:
         replayed(*words)
     assert caught.value.exit_code == 3
-    # What virtual time does not carry, a server in real time does.
-    assert ("evi-harness serve SESSION" in str(caught.value.hint)) == (why in ("blocking", "serves"))
+    # What virtual time does not carry, real time does.
+    assert ("clock='real'" in str(caught.value.hint)) == (why in ("blocking", "serves", "no Python process"))
 
 
 def test_an_app_is_told_of_its_own_chat(capfd):

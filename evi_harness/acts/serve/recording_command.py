@@ -30,7 +30,7 @@ from evi_harness.dialects import adapter_for, dialect_named
 from evi_harness.errors import EviHarnessError, SessionError, SessionUnwritable, UsageError
 from evi_harness.guard.own_output import silence_libraries
 from evi_harness.runs.app_channel import INPUT, PLAYED, SOUND, WARNED, InputLine, PointedPlan, SoundState, identity_of, with_site
-from evi_harness.runs.app_command import Hosts
+from evi_harness.runs.app_command import PLACE, VARIABLE, Hosts, address_for
 from evi_harness.runs.quiet_end import PATIENCE_S, QUIET_S, Quiet
 from evi_harness.sdk.adapter import FollowedReplies
 from evi_harness.session.events import Closed, Event, Opened, Received
@@ -46,8 +46,6 @@ from evi_harness.verdicts.redacted_views import redactor_for
 
 __all__ = ["CommandOptions", "CommandResult", "record_command"]
 
-# What stands for the proxy's URL in a word of the command, and the variable that has it.
-PLACE, VARIABLE = "{url}", "EVI_HARNESS_URL"
 # How long an app that was told to end is waited for before it is told more firmly; and what it left open, once it has ended.
 GRACE_S = 5.0
 _COULD_NOT_RUN = 3
@@ -253,9 +251,8 @@ class _Run:
     async def _started(self, url: str, reports: int) -> asyncio.subprocess.Process:
         words = [word.replace(PLACE, url) for word in self._options.words]
         plan = self._plan(url).write()
-        environment = with_site(
-            {**self._environment, VARIABLE: url, self._dialect.variables.base_url: self._as_base(url)}, f"{reports},{plan}"
-        )
+        given = self._proxy.upstream or self._environment.get(self._dialect.variables.base_url)
+        environment = with_site({**self._environment, **address_for(url, self._dialect, given)}, f"{reports},{plan}")
         try:
             return await asyncio.create_subprocess_exec(*words, env=environment, pass_fds=(reports, plan))
         except (OSError, ValueError) as error:
@@ -263,15 +260,6 @@ class _Run:
             raise EviHarnessError(f"{words[0]!r} cannot be run: {reason}", hint="Give the command as you type it in a shell.") from None
         finally:
             os.close(plan)
-
-    def _as_base(self, url: str) -> str:
-        """The proxy's URL as an SDK of the service has its base URL: with the path that the given one has behind the address."""
-        variables = self._dialect.variables
-        if not variables.base_path:
-            return url
-        given = (self._proxy.upstream or self._environment.get(variables.base_url) or "").rstrip("/")
-        bases = sorted(self._dialect.bases, key=len, reverse=True)
-        return url + next((base for base in bases if given.endswith(base)), variables.base_path)
 
     def _plan(self, url: str) -> PointedPlan:
         """What a Python app's own process is told."""

@@ -32,6 +32,8 @@ APP_RAN_HERE, APP_RAN_ELSEWHERE, APP_BY_COMMAND, NO_APP = "here", "elsewhere", "
 UNSEEN: Mapping[str, str] = {
     "app_elsewhere": "what happens inside the app",
     "app_command": "when the app reads its messages, and how long it handles them",
+    "app_real_time": "what the process of the app does, besides what crosses, since it is hardly watched in real time",
+    "app_not_python": "what a program that is not Python raises, plays, and reaches",
     "handed_on": "how long the app handles its messages",
     "interrupted": "what the app leaves behind, since Ctrl+C ended it",
     "other_conversation": "the other conversations of an app that connects again",

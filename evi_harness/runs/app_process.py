@@ -1,0 +1,167 @@
+"""The process of an app that a command starts: how it is started, signalled, and looked for.
+
+Rules of living here: of the processes of this machine, only those that the command has started.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
+
+from evi_harness.errors import CommandError
+from evi_harness.runs.app_command import STANDARD_INPUT, AppCommand
+
+__all__ = ["END_S", "LOOK_MS", "family", "how_ended", "is_alive", "send_signal", "signal_name", "start_app"]
+
+# How often it is looked whether the command is still there, in milliseconds.
+LOOK_MS = 100
+# How long the app may take to end by itself once it was told to, in real seconds.
+END_S = 5.0
+# Where Linux tells of processes.
+_PROCESSES = Path("/proc")
+
+
+def start_app(
+    command: AppCommand, environment: Mapping[str, str], inherited: Tuple[int, ...], *, typed: Optional[int] = None
+) -> subprocess.Popen[bytes]:
+    """Start the app. Where this process prints to no file, ``stdout`` of what is given is a pipe with what the app prints.
+
+    Args:
+        command: The command.
+        environment: The app's environment.
+        inherited: The file descriptors that it inherits.
+        typed: What it reads as its standard input; None for the command's file, or that of this process.
+
+    Raises:
+        CommandError: The command cannot be started, or its input cannot be read.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    out = _standing_out()
+    if typed is not None or command.stdin in (None, STANDARD_INPUT):
+        return _started(command, environment, inherited, typed, out)
+    assert command.stdin is not None
+    try:
+        given = os.open(command.stdin, os.O_RDONLY)
+    except OSError as error:
+        raise CommandError(f"the app's input cannot be read: {error.strerror}", where=command.stdin) from error
+    try:
+        return _started(command, environment, inherited, given, out)
+    finally:
+        os.close(given)
+
+
+def _started(
+    command: AppCommand, environment: Mapping[str, str], inherited: Tuple[int, ...], typed: Optional[int], out: Optional[int]
+) -> subprocess.Popen[bytes]:
+    with _Interruptible():
+        try:
+            return subprocess.Popen(  # noqa: S603 - the developer's own command
+                command.words, env=environment, pass_fds=inherited, stdin=typed, stdout=subprocess.PIPE if out is None else out
+            )
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise CommandError(f"cannot start {command.words[0]!r}: {why}", hint="Give the command as a shell would run it.") from error
+
+
+class _Interruptible:
+    """Has a program that is started meanwhile take SIGINT as usual, where this process ignores it, as behind a shell's ``&``."""
+
+    def __init__(self) -> None:
+        self._before: Any = None
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            self._before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+
+def _standing_out() -> Optional[int]:
+    """Where the app is to print: where this process does at the moment, if that is a file; else what it prints is written there."""
+    try:
+        return sys.stdout.fileno()
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def send_signal(process: int, number: int) -> None:
+    """Send a signal to a process, if it is there."""
+    try:
+        os.kill(process, number)
+    except ProcessLookupError:
+        return
+
+
+def is_alive(process: Optional[int]) -> bool:
+    """Whether a process runs; one that has ended may be there for as long as nobody has asked how."""
+    if process is None:
+        return False
+    try:
+        os.kill(process, 0)
+        found = _state_and_parent(process)
+        return found is None or found[0] != "Z"
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+
+
+def _state_and_parent(process: int) -> Optional[Tuple[str, int]]:
+    """On Linux, the state of a process and its parent; None where that is not known."""
+    try:
+        # Behind the name, which is in parentheses.
+        state, parent = (_PROCESSES / str(process) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[:2]
+        return state, int(parent)
+    except ProcessLookupError:
+        raise
+    except (OSError, ValueError):
+        return None
+
+
+def family(process: int) -> List[int]:
+    """A process, and all that come of it, as far as the system tells."""
+    children: Dict[int, Set[int]] = {}
+    for child, parent in _parents():
+        children.setdefault(parent, set()).add(child)
+    found, waiting = [], [process]
+    while waiting:
+        one = waiting.pop()
+        found.append(one)
+        waiting += children.get(one, ())
+    return found
+
+
+def _parents() -> List[Tuple[int, int]]:
+    """All processes, each with its parent."""
+    if (_PROCESSES / "self" / "stat").exists():
+        numbers = [int(path.name) for path in _PROCESSES.iterdir() if path.name.isdigit()]
+        known = []
+        for number in numbers:
+            try:
+                known.append((number, _state_and_parent(number)))
+            except ProcessLookupError:
+                continue
+        return [(number, one[1]) for number, one in known if one is not None]
+    try:
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=False).stdout  # noqa: S607
+    except OSError:
+        return []
+    return [(int(child), int(parent)) for child, parent in (line.split() for line in listed.splitlines())]
+
+
+def signal_name(number: int) -> str:
+    """What a signal is called."""
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+
+
+def how_ended(status: int) -> str:
+    """How a process ended, in words, by its status as ``subprocess`` has it."""
+    return f"with exit code {status}" if status >= 0 else f"by {signal_name(-status)}"
