@@ -326,6 +326,7 @@ AROUND = {
     "runs/app_channel.py: os.write": "a pipe of our own, and a file without a name, between an app's process and ours",
     "injected/site/sitecustomize.py: os.write": "the same pipe, where the injected part cannot begin; whoever reads it redacts",
     "injected/typed_input.py: os.write": "a pipe to the app itself, for its input",
+    "runs/real_commands/real_command_run.py: os.write": "the same, in real time",
 }
 _MODES = frozenset("wax+")
 _ALWAYS = frozenset(
