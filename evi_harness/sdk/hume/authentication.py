@@ -13,8 +13,9 @@ from typing import Any, Optional
 
 from evi_harness.errors import EviHarnessError, RedirectRefused
 from evi_harness.evi.dialect import EVI
-from evi_harness.sdk.hume.connect_errors import refusal, shown, unreachable, way_on
-from evi_harness.sdk.hume.redirects import same_origin_hooks
+from evi_harness.sdk.connect_reasons import shown
+from evi_harness.sdk.hume.connect_errors import refusal, unreachable, way_on
+from evi_harness.sdk.redirects import same_origin_hooks
 
 __all__ = ["access_token"]
 

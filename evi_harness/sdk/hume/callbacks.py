@@ -16,10 +16,10 @@ from typing import Any, AsyncIterator, Callable, Dict, FrozenSet, Mapping, Optio
 
 from evi_harness.errors import UsageError
 from evi_harness.sdk.adapter import call
+from evi_harness.sdk.connect_reasons import status_of
 from evi_harness.sdk.hume.authentication import access_token
-from evi_harness.sdk.hume.connect_errors import status_of
 from evi_harness.sdk.hume.installed_sdk import import_sdk, installed_version
-from evi_harness.sdk.hume.redirects import same_origin_only
+from evi_harness.sdk.redirects import same_origin_only
 
 __all__ = ["connect_with_callbacks", "connected"]
 

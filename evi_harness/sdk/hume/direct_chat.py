@@ -15,8 +15,8 @@ from urllib.parse import quote, urlencode
 from evi_harness.evi.secrets import is_secret
 from evi_harness.sdk.hume.authentication import access_token
 from evi_harness.sdk.hume.connect_errors import unreachable
-from evi_harness.sdk.hume.redirects import same_origin_only
 from evi_harness.sdk.recorded import client_connect
+from evi_harness.sdk.redirects import same_origin_only
 
 __all__ = ["direct_chat"]
 

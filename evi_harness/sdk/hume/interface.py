@@ -10,7 +10,7 @@ import base64
 from typing import Any, Callable, Optional
 
 from evi_harness.evi.failures import explain
-from evi_harness.sdk.hume.connect_errors import status_of
+from evi_harness.sdk.connect_reasons import status_of
 from evi_harness.sdk.hume.installed_sdk import import_sdk
 from evi_harness.sdk.hume.quickstart import Quickstart
 

@@ -29,7 +29,7 @@ from evi_harness.sdk.hume.microphone import run_playback
 from evi_harness.sdk.hume.owed_replies import Replies
 from evi_harness.sdk.hume.own_audio import OwnAudio
 from evi_harness.sdk.hume.own_reading import OwnReading
-from evi_harness.sdk.hume.redirects import same_origin_hooks
+from evi_harness.sdk.redirects import same_origin_hooks
 from evi_harness.sdk.user_voice import AUTO, OFF, SDKS_MICROPHONE, UserVoice
 from evi_harness.session.note_kind import NoteKind, ParamSpec
 from evi_harness.session.notes import EXITS_AT_END, LEAKED_TASK, SWALLOWED

@@ -8,8 +8,9 @@ Rules of living here: no rule beyond a line or two; each member asks the module 
 
 from __future__ import annotations
 
+import ssl
 from importlib import import_module
-from typing import Any, AsyncContextManager, Callable, Mapping, Optional, Sequence
+from typing import Any, AsyncContextManager, Callable, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.errors import NotAHandler, SdkError, UsageError
 from evi_harness.guard.patches import Hooks
@@ -17,6 +18,7 @@ from evi_harness.openai_realtime.realtime_reading import read
 from evi_harness.sdk.adapter import Adapter, Callbacks, LiveTalk, LiveTalkOptions, Misread
 from evi_harness.sdk.installed import version_of
 from evi_harness.sdk.openai.appended_audio import AppendedAudio
+from evi_harness.sdk.openai.direct_session import direct_session
 from evi_harness.sdk.openai.event_classes import MessageProblem, known_types, misread, unreadable
 from evi_harness.sdk.openai.event_handlers import WEBSOCKET, event_callbacks, first_taken
 from evi_harness.sdk.openai.realtime_connection import MODULE, ended_early, is_iterated, open_realtime, sdk_websocket_of, watched_events
@@ -32,7 +34,24 @@ _INSTALL = "pip install 'evi-harness[openai]'"
 _SPEECH = "input_audio_buffer.speech_started"
 
 
-class Openai(Plain):
+class _Authenticating(Plain):
+    """What a service of this dialect is reached by, with the SDK or without."""
+
+    def direct(
+        self,
+        base_url: str,
+        path: str,
+        query: Sequence[Tuple[str, str]],
+        *,
+        api_key: str,
+        secret_key: Optional[str],  # noqa: ARG002 - there is none here
+        tls: Optional[ssl.SSLContext],
+    ) -> AsyncContextManager[Any]:
+        """Open a session below the SDK."""
+        return direct_session(base_url, path, query, api_key=api_key, tls=tls)
+
+
+class Openai(_Authenticating):
     """OpenAI's SDK. The members are those of ``sdk.adapter.Adapter``, where they are documented."""
 
     package: str = _PACKAGE
@@ -110,7 +129,7 @@ class Openai(Plain):
         raise UsageError(what, hint="Record it as it runs, evi-harness record -- python app.py, or with evi_harness.record(connection).")
 
 
-class OpenaiAbsent(Plain):
+class OpenaiAbsent(_Authenticating):
     """Where the SDK is not installed: apps on the websockets library."""
 
     def callbacks_of(self, handler: Any, name: str, arguments: Mapping[str, Any]) -> Callbacks:

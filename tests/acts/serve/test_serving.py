@@ -38,7 +38,7 @@ from evi_harness.acts.serve.serving import (
 from evi_harness.carriers.lateness import Lateness
 from evi_harness.errors import EviHarnessError, SessionUnreadable, SessionUnwritable, UsageError
 from evi_harness.evi.dialect import EVI
-from evi_harness.sdk.hume.connect_errors import status_of
+from evi_harness.sdk.connect_reasons import status_of
 from evi_harness.session.events import TEXT, Closed, Frame, Handshake, Note, Received, Sent
 from evi_harness.session.protocols import Close, Send
 from evi_harness.verdicts.loading import load_session

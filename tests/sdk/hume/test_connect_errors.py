@@ -11,7 +11,8 @@ from httpx import RemoteProtocolError
 from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidUpgrade, InvalidURI, SecurityError
 
 from evi_harness.errors import EviHarnessError
-from evi_harness.sdk.hume.connect_errors import is_hume, refusal, shown, status_of, unreachable
+from evi_harness.sdk.connect_reasons import shown, status_of
+from evi_harness.sdk.hume.connect_errors import is_hume, refusal, unreachable
 from evi_harness.sdk.hume.installed_sdk import import_sdk
 
 KEY = "Kq7ApiKeyOfThisRun0123456789"

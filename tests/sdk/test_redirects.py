@@ -12,8 +12,8 @@ from evi_harness.sdk.hume.authentication import access_token
 from evi_harness.sdk.hume.callbacks import connect_with_callbacks
 from evi_harness.sdk.hume.connection import client_for
 from evi_harness.sdk.hume.direct_chat import direct_chat
-from evi_harness.sdk.hume.redirects import origin_of, require_same_origin, same_origin_only
 from evi_harness.sdk.recorded import client_connect
+from evi_harness.sdk.redirects import origin_of, require_same_origin, same_origin_only
 
 KEY = "Kq7ApiKeyOfThisRun0123456789"
 SECRET = "Zw3SecretKeyOfThisRun987654"

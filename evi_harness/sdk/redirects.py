@@ -1,7 +1,7 @@
 """Redirects of requests that carry a key: followed only to the named origin.
 
 The websockets library follows a redirect of a handshake anywhere and takes its own idea of credentials out of the request before: three
-headers, among which X-Hume-Api-Key is not. httpx follows with less, and would let a user wonder; both are refused by one rule.
+headers, and a service may have another. httpx follows with less, and would let a user wonder; both are refused by one rule.
 
 Rules of living here: the websockets library is patched only while a connection is being opened, and the patch affects only connections
 opened within the block: the app's other connections go where they went before.
