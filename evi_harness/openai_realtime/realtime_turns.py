@@ -58,23 +58,31 @@ class _Draft(TurnDraft):
     """A turn in the making."""
 
     said: Dict[str, str] = field(default_factory=dict)
+    # What came in parts, by the same: of a reply that is cut off, nothing else comes.
+    parts: Dict[str, str] = field(default_factory=dict)
     # Whether a tool is to be answered before the reply goes on.
     is_calling: bool = False
 
     @property
     def reply_text(self) -> str:
-        return " ".join(filter(None, self.said.values()))
+        return " ".join(filter(None, {**self.parts, **self.said}.values()))
 
     def add(self, seq: int, message: Message) -> None:
         self.reply.append(seq)
         if message.type == "response.output_audio.delta" and self.first_audio is None:
             self.first_audio = seq
         elif message.type in ("response.output_audio_transcript.done", "response.output_text.done"):
-            place = f"{item_of(message)} {message.fields.get('content_index')}"
-            self.said[place] = string(message.fields, "transcript") or string(message.fields, "text") or ""
+            self.said[_place(message)] = string(message.fields, "transcript") or string(message.fields, "text") or ""
+        elif message.type in ("response.output_audio_transcript.delta", "response.output_text.delta"):
+            place = _place(message)
+            self.parts[place] = self.parts.get(place, "") + (string(message.fields, "delta") or "")
         elif calls_tool(message):
             self.tool_calls.append(seq)
             self.is_calling = True
+
+
+def _place(message: Message) -> str:
+    return f"{item_of(message)} {message.fields.get('content_index')}"
 
 
 class _Walk:
