@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from importlib import metadata
 
     from evi_harness.sdk.adapter import Adapter
-    from evi_harness.session.protocols import Dialect
+    from evi_harness.session.protocols import Dialect, UserActs
     from evi_harness.session.session import Session
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "known_dialects",
     "spoken_by",
     "spoken_here",
+    "user_acts_of",
 ]
 
 # What a session speaks where nobody says.
@@ -60,6 +61,11 @@ _NAMES_OF_VARIABLES = ("evi_harness.evi.evi_variables", "evi_harness.openai_real
 _ADAPTERS: Mapping[str, str] = {
     "evi": "evi_harness.sdk.hume.hume_adapter:HUME",
     "openai-realtime": "evi_harness.sdk.openai.openai_adapter:REALTIME",
+}
+# What users do in them, by dialect.
+_USERS: Mapping[str, str] = {
+    "evi": "evi_harness.evi.evi_user:EVI_USER",
+    "openai-realtime": "evi_harness.openai_realtime.realtime_user:REALTIME_USER",
 }
 # What the connections of some SDKs speak, by the package that these are.
 _SPOKEN_BY: Mapping[str, str] = {"openai": "openai-realtime"}
@@ -121,6 +127,20 @@ def adapter_for(dialect: Dialect) -> Adapter:
         EviHarnessError: The package that brings it cannot be imported.
     """
     return _adapter(dialect.name)
+
+
+def user_acts_of(dialect: Dialect) -> UserActs:
+    """What users and apps do in a dialect.
+
+    Raises:
+        UsageError: Nobody knows: it is not built in.
+    """
+    place = _USERS.get(dialect.name)
+    if place is None:
+        what = f"a conversation cannot be carried over to or from {dialect.name!r}"
+        raise UsageError(what, hint=f"It can between: {', '.join(_USERS)}.")
+    found: UserActs = _at(place)
+    return found
 
 
 def spoken_by(connection: object) -> str:

@@ -54,6 +54,8 @@ INPUTS: Mapping[str, InputKind] = {
     "chat_history": InputKind("a chat history", 256 << 20),
     # As a HAR file; YAML of that size takes minutes.
     "events": InputKind("a log of events", 128 << 20),
+    # Instructions and tools; a message of the largest size that a service takes is not larger.
+    "setup": InputKind("a setup file", 16 << 20),
     # Far above what anybody writes, and below what would fill the memory.
     "script": InputKind("a simulator script", 4 << 20),
     # A hundred runs of a hundred sessions of a hundred turns have about this.

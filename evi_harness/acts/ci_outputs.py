@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from evi_harness.report.check_report import CheckReport
     from evi_harness.report.ci import Case
     from evi_harness.report.corpus_report import Outcome
+    from evi_harness.report.drift_report import LiveReport
     from evi_harness.report.gate_report import GateReport
 
 __all__ = [
@@ -119,10 +120,11 @@ def cases_of_result(result: Replayed, handler: object) -> List[Case]:
         handler: The handler, as it was given.
     """
     from evi_harness.acts.repeating import RepeatedReplay
-    from evi_harness.measure.thresholds import FAILED, PASSED
+    from evi_harness.measure.thresholds import FAILED
     from evi_harness.report.ci import Case
     from evi_harness.report.corpus_report import CorpusReport
     from evi_harness.report.drift_report import LiveReport
+    from evi_harness.report.migration_table import MigrationTable
 
     file = handler_file(handler)
     if isinstance(result, CorpusReport):
@@ -130,9 +132,18 @@ def cases_of_result(result: Replayed, handler: object) -> List[Case]:
     if isinstance(result, RepeatedReplay):
         return [replace(replay_case(one, file=file), name=f"{_name(one)} run {number}") for number, one in enumerate(result.results, 1)]
     if isinstance(result, LiveReport):
-        outcome = PASSED if result.passed else FAILED
-        return [Case("live", result.recorded.name, outcome, result.verdict_text, tuple(result.lines()))]
+        return [_live_case(result)]
+    if isinstance(result, MigrationTable):
+        held = (Case("live", one.name, FAILED, one.refused) if one.report is None else _live_case(one.report) for one in result.sessions)
+        return list(held)
     return [replay_case(result, file=file)]
+
+
+def _live_case(report: LiveReport) -> Case:
+    from evi_harness.measure.thresholds import FAILED, PASSED
+    from evi_harness.report.ci import Case
+
+    return Case("live", report.recorded.name, PASSED if report.passed else FAILED, report.verdict_text, tuple(report.lines()))
 
 
 def cases_of_check(report: CheckReport) -> List[Case]:

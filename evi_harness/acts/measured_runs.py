@@ -11,13 +11,15 @@ from evi_harness.acts.replay import ReplayResult
 from evi_harness.measure.baseline import MeasuredRun, is_played, merged, run_of
 from evi_harness.report.corpus_report import CorpusReport
 from evi_harness.report.drift_report import LiveReport
+from evi_harness.report.migration_table import MigrationTable
 from evi_harness.session.session import Session
 from evi_harness.verdicts.speech import AUTO
 
 __all__ = ["Replayed", "called_by", "run_of_session", "runs_of_result"]
 
-# What ``evi-harness replay`` yields: of one session, of one several times, of many, of one with a live service.
-Replayed = Union[ReplayResult, RepeatedReplay, CorpusReport, LiveReport]
+# What ``evi-harness replay`` yields: of one session, of one several times, of many, of one with a live service, of many with one of another
+# dialect.
+Replayed = Union[ReplayResult, RepeatedReplay, CorpusReport, LiveReport, MigrationTable]
 
 
 def called_by(result: Replayed, spoken: Callable[[str], str]) -> Replayed:
@@ -49,6 +51,8 @@ def runs_of_result(result: Replayed) -> List[MeasuredRun]:
     """
     if isinstance(result, CorpusReport):
         return [merged([outcome.run for outcome in result.outcomes if outcome.run is not None])]
+    if isinstance(result, MigrationTable):
+        return [merged([run_of_session(one.live) for one in result.reports])]
     if isinstance(result, RepeatedReplay):
         return [run_of_session(one.session) for one in result.results]
     return [run_of_session(result.live if isinstance(result, LiveReport) else result.session)]

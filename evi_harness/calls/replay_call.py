@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Iterable, Mapping, Optional, Sequence, Union
+from typing import Callable, Iterable, Mapping, Optional, Sequence, Union
 
 from typing_extensions import TypedDict, Unpack
 
@@ -22,6 +22,7 @@ from evi_harness.report.corpus_report import CorpusReport
 from evi_harness.report.drift_report import LiveReport
 from evi_harness.runs.app_command import AppCommand
 from evi_harness.runs.replay_options import ReplayOptions
+from evi_harness.session.json_value import Json
 from evi_harness.session.session import Session
 from evi_harness.settings.any_path import AnyPath
 from evi_harness.settings.new_folder import DEFAULT_OUT
@@ -139,8 +140,13 @@ def replay_live(
     ca: Optional[AnyPath] = None,
     allow_incomplete: bool = False,
     yes: bool = False,
+    dialect: Optional[str] = None,
+    setup: Optional[AnyPath] = None,
+    handler: Union[str, Callable[[str, Json], object], None] = None,
 ) -> LiveReport:
-    """Hold a recorded conversation again with a live service, record it and compare the two. No handler runs.
+    """Hold a recorded conversation again with a live service, record it and compare the two.
+
+    No handler runs, unless the service is of another dialect and one answers its calls of tools.
 
     Args:
         session: A session, or its folder.
@@ -153,12 +159,18 @@ def replay_live(
         ca: A PEM file of certificate authorities to trust for the service; None for the system's.
         allow_incomplete: Accept an incomplete or damaged recording as it is.
         yes: Agree that audio is sent to another machine, which may cost money. A service on this machine needs no agreement.
+        dialect: The name of what the service speaks, ``evi`` or ``openai-realtime``; None for the recording's. In another dialect the
+            conversation is carried over, and ``report.migration`` compares it turn by turn.
+        setup: With another dialect, a JSON file with the configuration of the new session; None for what the recording sets up.
+        handler: With another dialect, what answers its calls of tools, a function of a tool's name and arguments or its name
+            (``FILE.py:NAME``); None for the recorded answers.
 
     Returns:
         The report: ``folder`` holds the new session.
 
     Raises:
-        UsageError: An argument is invalid; the recording lacks the app's messages; ``yes`` is required but missing.
+        UsageError: An argument is invalid; the recording lacks the app's messages, or cannot be carried over; ``yes`` is required but
+            missing.
         SessionUnreadable: The session cannot be read.
         IncompleteRecording: It is incomplete or damaged, and that is not allowed.
         EviHarnessError: No key, no connection, or ``out`` cannot be written.
@@ -179,6 +191,9 @@ def replay_live(
         patience_s=patience_s,
         ca=None if ca is None else Path(ca),
         allow_incomplete=allow_incomplete,
+        dialect=dialect,
+        setup=None if setup is None else Path(setup),
+        handler=handler,
     )
     what = session if isinstance(session, Session) else Path(session)
     return live.replay_live(what, options, agree=lambda _: yes, write=lambda _: None)

@@ -321,6 +321,24 @@ _WORDS = "evi_harness.command"
     help="Repeat the user's side of the conversation with a live service, without your handler; see docs/how-to/live.md.",
 )
 @option(
+    "--dialect",
+    group=LIVE,
+    metavar="NAME",
+    otherwise="the recording's",
+    brief="With --live: the protocol of the service.",
+    help="With --live: the protocol of the service, evi or openai-realtime. If it is not the recording's, the conversation is carried "
+    "over; see docs/how-to/migrating.md.",
+)
+@option(
+    "--setup",
+    group=LIVE,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    otherwise="what the recording sets up",
+    brief="With --dialect: how to set up the new session.",
+    help="With --dialect: a JSON file with the configuration of the new session, such as instructions, tools, turn detection and model.",
+)
+@option(
     "--base-url",
     group=LIVE,
     metavar="URL",
@@ -421,6 +439,8 @@ def command(
     elif values["stdin"] is not None:
         raise click.UsageError("--stdin needs a command after --", ctx)
     _refuse_the_others(ctx, values["live"], is_many)
+    if values["live"] and is_many and values["html"] is not None:
+        raise click.UsageError("--html with --live takes one session at a time", ctx)
     require_place(ctx, values["html"], is_many)
     asks = values["update"] and not values["dry_run"] and not values["yes"] and _is_asked()
     names_no_handler = not values["live"] and values["handler"] is None and words is None
@@ -430,7 +450,7 @@ def command(
     aside = json_file == STANDARD_OUTPUT
     with redirect_stdout(sys.stderr) if aside else nullcontext():
         if values["live"]:
-            result: Replayed = _live(folders[0], ctx, by)
+            result: Replayed = _live(folders, ctx, by, is_many=is_many)
         elif is_many:
             result = _many(folders, asked, by, ctx, keep_json=json_file is not None, keep_run=judge is not None)
         else:
@@ -465,7 +485,7 @@ def command(
 
 
 # Options for one way of replaying alone, by the names of their parameters.
-_OF_LIVE = ("live", "base_url", "config_id", "cadence", "max_duration_s", "patience_s", "ca")
+_OF_LIVE = ("live", "dialect", "setup", "base_url", "config_id", "cadence", "max_duration_s", "patience_s", "ca")
 _OF_MANY = ("jobs", "executor", "verbose", "exitfirst", "last_failed")
 # What a live replay has use for besides its own.
 _ALSO_LIVE = ("sessions", "out", "json_file", "html", "audio_format", "allow_incomplete", "yes", *NAMES)
@@ -477,6 +497,9 @@ def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None
     """Refuse options that would change nothing in this way of replaying."""
     given = [param for param in ctx.command.params if ctx.get_parameter_source(param.name or "") == ParameterSource.COMMANDLINE]
     for param in given:
+        if is_live and param.name == "handler" and ctx.params["dialect"] is not None:
+            # It answers the calls of the other service.
+            continue
         if is_live and param.name not in (*_OF_LIVE, *_ALSO_LIVE):
             raise click.UsageError(f"{param.opts[0]} cannot be used with --live: no handler runs", ctx)
         if not is_live and param.name in _OF_LIVE and not (param.name == "base_url" and _WORDS in ctx.meta):
@@ -489,8 +512,8 @@ def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None
             raise click.UsageError("--together needs several sessions and a COMMAND", ctx)
         if not is_many and param.name in _OF_MANY:
             raise click.UsageError(f"{param.opts[-1]} needs several sessions", ctx)
-    if is_live and is_many:
-        raise click.UsageError("--live takes one session at a time", ctx)
+    if is_live and is_many and ctx.params["dialect"] is None:
+        raise click.UsageError("--live takes one session at a time, unless --dialect names another protocol", ctx)
 
 
 # What is more than so many lines may have gone off the screen.
@@ -623,7 +646,8 @@ def _many(folders: List[Path], asked: ReplayOptions, by: Command, ctx: click.Con
     return report
 
 
-def _live(folder: Path, ctx: click.Context, by: Command) -> Replayed:
+def _live(folders: Sequence[Path], ctx: click.Context, by: Command, *, is_many: bool) -> Replayed:
+    from evi_harness.acts.moving.migrating_many import migrate_sessions
     from evi_harness.acts.replay_live import LiveReplayOptions, replay_live
     from evi_harness.settings.new_folder import DEFAULT_OUT
 
@@ -637,18 +661,24 @@ def _live(folder: Path, ctx: click.Context, by: Command) -> Replayed:
         patience_s=values["patience_s"],
         ca=values["ca"],
         allow_incomplete=values["allow_incomplete"],
+        dialect=values["dialect"],
+        setup=values["setup"],
+        handler=values["handler"],
     )
     agree = lambda what: values["yes"] or (sys.stdin.isatty() and click.confirm(what, err=True))  # noqa: E731 - it is handed on
     shown: List[Advance] = []
     with ExitStack() as stack:
 
-        def show(reached: Reached) -> None:
+        def show(reached: Reached, done: int = 0) -> None:
             # Not before: until then, somebody may be asked.
             if not shown:
                 shown.append(stack.enter_context(progress("replaying live", 1)))
-            shown[0].part(*_place(reached))
+            part, where = _place(reached)
+            shown[0].part((done + part) / len(folders), where)
 
-        return replay_live(folder, options, agree=agree, on_part=show, command=by)
+        if is_many:
+            return migrate_sessions(folders, options, agree, on_part=lambda number, reached: show(reached, number), command=by)
+        return replay_live(folders[0], options, agree=agree, on_part=show, command=by)
 
 
 def _place(reached: Reached) -> Tuple[float, str]:

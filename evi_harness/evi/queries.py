@@ -14,7 +14,7 @@ from evi_harness.evi.reading import parse
 from evi_harness.evi.secrets import FOLDED, is_secret
 from evi_harness.json_dialects.json_messages import member
 
-__all__ = ["audio_settings", "comparable"]
+__all__ = ["audio_settings", "comparable", "session_settings_of"]
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?\Z")
 _SETTINGS = "session_settings"
@@ -56,12 +56,17 @@ def audio_settings(query: Query) -> Mapping[str, Any]:
         Its members (``encoding``, ``sample_rate``, ``channels``), in brackets or as JSON text; a value is a string. Empty where the query
         gives none, or none in a known form.
     """
+    return member(session_settings_of(query), "audio")
+
+
+def session_settings_of(query: Query) -> Mapping[str, Any]:
+    """The ``session_settings`` that a handshake gives, in brackets or as JSON text; values are strings. Empty where it gives none."""
     settings = [(name, value) for name, value in query if name.startswith(_SETTINGS)]
     if not settings:
         return {}
     unknown = _unknown(settings)
     known = [(name, value) for name, value in settings if name not in unknown]
-    return member(member(_fields(known, frozenset(), ()), _SETTINGS), "audio")
+    return member(_fields(known, frozenset(), ()), _SETTINGS)
 
 
 def _unknown(query: List[Tuple[str, str]]) -> FrozenSet[str]:

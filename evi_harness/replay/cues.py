@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
-from typing import List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Collection, List, Mapping, Optional, Sequence, Tuple, Union
 
 from evi_harness.replay.played_recording import AS_RECORDED, blocks, is_out
 from evi_harness.session.events import Closed, Event, Received, Sent
@@ -119,7 +119,13 @@ class Cues:
     answers: Tuple[Cue, ...]
 
     @staticmethod
-    def of(session: Session, dialect: Dialect, cadence: str = TURN, speech: Optional[Sequence[Speech]] = None) -> Cues:
+    def of(
+        session: Session,
+        dialect: Dialect,
+        cadence: str = TURN,
+        speech: Optional[Sequence[Speech]] = None,
+        left_out: Collection[int] = (),
+    ) -> Cues:
         """Read the cues off a recording.
 
         Args:
@@ -127,8 +133,9 @@ class Cues:
             dialect: What its messages are in.
             cadence: ``turn``, or ``clock``: then all audio is one utterance, and all but the answers to calls goes by the clock.
             speech: Where the user spoke, on the position axis; None for what the service said of it.
+            left_out: Sent messages that are no cue, by seq.
         """
-        cues = _Reading(session, dialect, () if cadence == CLOCK else speech).cues()
+        cues = _Reading(session, dialect, () if cadence == CLOCK else speech, left_out).cues()
         return _by_the_clock(cues, heard_replies(session.events, dialect)) if cadence == CLOCK else cues
 
 
@@ -160,14 +167,14 @@ def _heard(turn: Turn, at_ns: Mapping[int, int], lengths_ns: Mapping[int, int]) 
 class _Reading:
     """One reading of a recording."""
 
-    def __init__(self, session: Session, dialect: Dialect, speech: Optional[Sequence[Speech]]) -> None:
+    def __init__(self, session: Session, dialect: Dialect, speech: Optional[Sequence[Speech]], left_out: Collection[int]) -> None:
         self._session = session
         self._dialect = dialect
         self._replies = heard_replies(session.events, dialect)
         positions = {block.seq: block.position_ns for block in blocks(session, dialect, AS_RECORDED)}
         self._positions = list(positions.values())
         self._audio = [event for event in session.sent if event.seq in positions]
-        self._messages = [event for event in filter(is_out, session.sent) if event.seq not in positions]
+        self._messages = [event for event in filter(is_out, session.sent) if event.seq not in positions and event.seq not in left_out]
         said = [reply.turn.speech for reply in self._replies if reply.turn.speech is not None] if speech is None else speech
         self._speech = sorted(said, key=lambda one: one.begin_ns)
 

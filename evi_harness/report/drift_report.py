@@ -15,18 +15,20 @@ from evi_harness.replay.judging.endings import SessionEnding
 from evi_harness.replay.judging.session_comparison import Parting, SessionComparison
 from evi_harness.report.comparison_report import comparison_json, difference_lines
 from evi_harness.report.invocation import UNKNOWN, Invocation, invocation_json
+from evi_harness.report.migration_lines import Migration, migration_json, migration_rows
 from evi_harness.report.plain import printable
 from evi_harness.report.result import verdict_line
 from evi_harness.session.figures import milliseconds
 from evi_harness.session.json_value import Json
 from evi_harness.session.session import Session
 
-__all__ = ["LiveReport"]
+__all__ = ["METRICS", "LiveReport", "median_change_ns"]
 
 _WIDE = 11
 _SHOWN = 160
 _SHOWN_FIELDS = 6
-_METRICS = (("response", "response_ns"), ("turn gap", "turn_gap_ns"))
+# The latencies that are compared: what people call each, and its field of ``TurnLatency``.
+METRICS = (("response", "response_ns"), ("turn gap", "turn_gap_ns"))
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class LiveReport:
         folder: The folder of the new session.
         endings: How the recording and the new session ended.
         invocation: How the replay was asked for.
-        comparison: Both sessions, compared turn by turn; None if they were not compared.
+        comparison: Both sessions, compared turn by turn; None if they were not compared, or are in different dialects.
+        migration: How the conversation came over, where the new session is in another dialect; None elsewhere.
     """
 
     recorded: Session
@@ -60,6 +63,7 @@ class LiveReport:
     endings: Tuple[SessionEnding, SessionEnding]
     invocation: Invocation = UNKNOWN
     comparison: Optional[SessionComparison] = None
+    migration: Optional[Migration] = None
 
     @property
     def passed(self) -> bool:
@@ -97,10 +101,11 @@ class LiveReport:
             "drift": asdict(self.drift),
             "endings": {side: asdict(ending) for side, ending in zip(("recorded", "live"), self.endings)},
             "latencies": [{"recorded": asdict(then), "live": asdict(now)} for then, now in self.latencies],
-            "median_change_ns": {name: _median_change_ns(self.latencies, field) for name, field in _METRICS},
+            "median_change_ns": {name: median_change_ns(self.latencies, field) for name, field in METRICS},
             "lateness_ns": dict(self.lateness_ns),
             "folder": self.folder,
             "comparison": None if self.comparison is None else comparison_json(self.comparison),
+            "migration": None if self.migration is None else migration_json(self.migration),
             **invocation_json(self.invocation, self.live.header.software),
         }
 
@@ -112,7 +117,10 @@ class LiveReport:
         yield _row("late", f"{self.lateness_ns.get('n') or 0} frames were sent, late by {_lateness(self.lateness_ns)}")
         for fault in self.faults:
             yield _row("FAULT", fault)
-        yield from self._drift()
+        if self.migration is None:
+            yield from self._drift()
+        else:
+            yield from (_row(label, text) for label, text in migration_rows(self.migration))
         yield from self._latency()
         yield _row("written", self.folder)
 
@@ -150,8 +158,8 @@ class LiveReport:
                     yield from _parted(f"turn {number}, {one.kind}", one)
 
     def _latency(self) -> Iterator[str]:
-        for name, field in _METRICS:
-            change_ns = _median_change_ns(self.latencies, field)
+        for name, field in METRICS:
+            change_ns = median_change_ns(self.latencies, field)
             if change_ns is None:
                 yield from _alone(name, [(now.turn, getattr(now, field)) for _, now in self.latencies])
                 continue
@@ -171,7 +179,13 @@ def _parted(what: str, one: Parting) -> Iterator[str]:
     yield _row("", f"  now  {'nothing' if one.second is None else _shown(one.second)}")
 
 
-def _median_change_ns(latencies: Tuple[Tuple[TurnLatency, TurnLatency], ...], field: str) -> Optional[float]:
+def median_change_ns(latencies: Tuple[Tuple[TurnLatency, TurnLatency], ...], field: str) -> Optional[float]:
+    """The median of the changes of a latency from then to now, in nanoseconds; None where it is nowhere known of both.
+
+    Args:
+        latencies: For each turn, the recorded and the new latency.
+        field: The field of ``TurnLatency``.
+    """
     pairs = [(getattr(then, field), getattr(now, field)) for then, now in latencies]
     changes = [now - then for then, now in pairs if then is not None and now is not None]
     return statistics.median(changes) if changes else None

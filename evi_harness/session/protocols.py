@@ -33,6 +33,7 @@ __all__ = [
     "AudioPlace",
     "AudioSource",
     "Cause",
+    "ClientSide",
     "Close",
     "Conversion",
     "Dialect",
@@ -49,7 +50,12 @@ __all__ = [
     "Service",
     "SpeechDetector",
     "Told",
+    "ToolSpec",
+    "ToolUse",
     "Truncated",
+    "UserAct",
+    "UserActs",
+    "UserSetup",
     "Variables",
     "WireReader",
     "remark",
@@ -235,6 +241,168 @@ class WireReader(Protocol):
 
         Raises:
             AudioMissing: The session's folder does not hold the message itself.
+        """
+
+
+# Kinds of act: it sets the conversation up; a text is typed; a call of a tool is answered; only the protocol needs it; no other service has
+# the like, and without it the conversation goes another way.
+SETS_UP = "sets_up"
+TYPES = "types"
+ANSWERS = "answers"
+CHORE = "chore"
+FOREIGN = "foreign"
+
+
+@dataclass(frozen=True)
+class ToolSpec:
+    """A tool that an app offers.
+
+    Attributes:
+        name: Its name.
+        description: What it is for, None where the app does not say.
+        parameters: The JSON Schema of its parameters, None where the app gives none.
+    """
+
+    name: str
+    description: Optional[str] = None
+    parameters: Json = None
+
+
+@dataclass(frozen=True)
+class UserSetup:
+    """What an app tells a service before a conversation, in no dialect's words.
+
+    Attributes:
+        instructions: What the assistant is to be and do, None where the app does not say.
+        tools: The tools that it may call, None where the app does not say.
+    """
+
+    instructions: Optional[str] = None
+    tools: Optional[Tuple[ToolSpec, ...]] = None
+
+    def then(self, later: UserSetup) -> UserSetup:
+        """What holds where another one follows: that says again only what it changes."""
+        return UserSetup(
+            self.instructions if later.instructions is None else later.instructions, self.tools if later.tools is None else later.tools
+        )
+
+
+@dataclass(frozen=True)
+class ToolUse:
+    """What a call of a tool asks for.
+
+    Attributes:
+        name: The tool's name; empty where the service does not say.
+        arguments: Its arguments, as JSON text.
+    """
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
+class UserAct:
+    """What a sent message does in a conversation, in no dialect's words.
+
+    Attributes:
+        kind: ``sets_up``, ``types``, ``answers``, ``chore`` or ``foreign``.
+        text: What is typed, or the answer of a tool.
+        is_error: Whether that answer says that the tool failed.
+        setup: What it sets up.
+        lost: The names of what it says besides, for which there is no word here.
+    """
+
+    kind: str
+    text: str = ""
+    is_error: bool = False
+    setup: UserSetup = UserSetup()
+    lost: Tuple[str, ...] = ()
+
+
+class ClientSide(Protocol):
+    """What a client says on one connection of a dialect, where the conversation is one that was held in another.
+
+    Attributes:
+        pcm: The format of the user's audio.
+        query: What the handshake asks for.
+        opening: The frames that set the session up, as soon as it is open.
+    """
+
+    pcm: Pcm
+    query: Tuple[Tuple[str, str], ...]
+    opening: Tuple[Frame, ...]
+
+    def sets_up(self, setup: UserSetup) -> Sequence[Frame]:
+        """The frames that change what was set up."""
+
+    def says(self, samples: bytes) -> Frame:
+        """The frame that sends a piece of the user's audio.
+
+        Args:
+            samples: Whole sample frames of ``pcm``.
+        """
+
+    def types(self, text: str) -> Sequence[Frame]:
+        """The frames that send a typed text, so that it is answered."""
+
+    def answers(self, call: Message, text: str, *, is_error: bool) -> Sequence[Frame]:
+        """The frames that answer a received call of a tool, so that the assistant goes on.
+
+        Args:
+            call: The call.
+            text: The tool's answer, or what went wrong.
+            is_error: Whether the tool failed.
+        """
+
+    def call_of(self, call: Message) -> ToolUse:
+        """What a received call asks for."""
+
+    def take(self, event: Event, at_ns: int) -> Sequence[Frame]:
+        """Take what was received, each message once and in order: the frames with which a client answers it at once, if any.
+
+        Args:
+            event: The message.
+            at_ns: When it came.
+        """
+
+    def sent(self, frame: Frame) -> None:
+        """Learn that a frame went out."""
+
+    def must_wait(self, frame: Frame) -> bool:
+        """Whether a frame is not to go out yet, because the service would refuse it now."""
+
+
+class UserActs(Protocol):
+    """What a user and an app do in a dialect, read off a session of it and said in it: the two ends of a migration.
+
+    Each dialect that is built in has one; which, ``evi_harness.dialects`` knows.
+    """
+
+    def acts(self, events: Sequence[Event]) -> Dict[int, UserAct]:
+        """What each sent message does that is no audio, and what the opening sets up, by seq.
+
+        Args:
+            events: All events of a session, ordered in time.
+        """
+
+    def calls(self, events: Sequence[Event]) -> Dict[int, ToolUse]:
+        """What each received call of a tool of the app's asks for, by seq.
+
+        Args:
+            events: All events of a session, ordered in time.
+        """
+
+    def client(self, setup: UserSetup, given: Mapping[str, Json], said: Optional[Pcm], *, greets: bool) -> ClientSide:
+        """The client of one new connection.
+
+        Args:
+            setup: What the recorded app set up.
+            given: What is to be set up in its place, in the dialect's own words; it counts before ``setup``.
+            said: The format of the recorded user's audio, None where there is none.
+            greets: Whether the assistant is to speak first.
+
+        Raises:
+            UsageError: What is given is nothing that this dialect sets up, or audio in it can be no such client's.
         """
 
 

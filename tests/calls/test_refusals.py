@@ -73,6 +73,8 @@ ROWS: List[Tuple[str, str, Any]] = [
     ("replay_live", "max_duration_s", 0),
     ("replay_live", "patience_s", -1),
     ("replay_live", "ca", "gone"),
+    ("replay_live", "dialect", "x"),
+    ("replay_live", "setup", "gone"),
     ("replay_session", "clock", "x"),
     ("replay_session", "ignore", ("x",)),
     ("replay_session", "max_late_ms", -1),

@@ -15,10 +15,11 @@ from evi_harness.acts.paging.page_place import page_place
 from evi_harness.acts.repeating import RepeatedReplay
 from evi_harness.acts.replay import ReplayResult
 from evi_harness.audio.page_tracks import OGG
-from evi_harness.errors import EviHarnessError
+from evi_harness.errors import EviHarnessError, Parameter, UsageError, Words
 from evi_harness.pages.index_file import FAILED, NO_PAGE, PASSED, Indexed, index_page
 from evi_harness.pages.told_besides import not_held
 from evi_harness.report.corpus_report import CorpusReport, Outcome
+from evi_harness.report.migration_table import MigrationTable
 from evi_harness.report.plain import printable
 from evi_harness.session.json_value import Json
 from evi_harness.settings.new_folder import near, possible_name
@@ -146,8 +147,11 @@ def pages_told(
         What was written.
 
     Raises:
+        UsageError: It is a table of sessions held again in another dialect, which has no page.
         EviHarnessError: It cannot be written, or the page of one of many sessions could not be.
     """
+    if isinstance(result, MigrationTable):
+        raise UsageError(Words(Parameter("html"), " takes one session at a time where it is repeated live"))
     if isinstance(result, CorpusReport):
         index = near(_write_replays(place, result.outcomes, "" if gate is None else not_held(gate)))
         n_lost = sum(bool(one.no_page) for one in result.outcomes)

@@ -1,0 +1,1 @@
+"""Acts that show the content of a session."""
