@@ -223,6 +223,10 @@ class CommandError(EviHarnessError):
     """A command cannot be replayed: it does not start, no app reports in, or the app does something that a replay does not support."""
 
 
+class NotVirtual(CommandError):
+    """A command cannot be replayed in virtual time; in real time it may be."""
+
+
 class SdkError(EviHarnessError):
     """The SDK is not installed, too old, or unknown to this version of evi-harness."""
 

@@ -152,7 +152,7 @@ def test_the_verdict_has_this_shape(typed, line):
     ("command", "line"),
     [
         ("replay", "error: SESSION is missing"),
-        ("replay . --clock x", "error: invalid value for --clock: 'x' is not one of 'virtual', 'real'"),
+        ("replay . --clock x", "error: invalid value for --clock: 'x' is not one of 'virtual', 'real', 'auto'"),
         ("replay . --jobs x", "error: invalid value for --jobs: 'x' is not a whole number"),
         ("check . --json gone/x", "error: invalid value for --json: 'gone' is not a folder"),
     ],

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from evi_harness.errors import Parameter, UsageError, Words, value_of
 from evi_harness.runs.app_command import STANDARD_INPUT, AppCommand, Hosts
-from evi_harness.runs.replay_options import REAL, ReplayOptions
+from evi_harness.runs.replay_options import AUTO_CLOCK, REAL, VIRTUAL, ReplayOptions
 from evi_harness.runs.revision import revision_here
 from evi_harness.sdk.user_voice import AUTO
 from evi_harness.session.protocols import Dialect
@@ -89,10 +89,10 @@ def named_places(command: AppCommand, dialect: Dialect) -> AppCommand:
 
 def _check_in_real_time(asked: ReplayOptions, command: AppCommand) -> None:
     if command.together:
-        hint = Words("Leave out ", Parameter("clock", REAL), ", or ", Parameter("together"), ".")
+        hint = Words("Leave out ", Parameter("clock", asked.clock), ", or ", Parameter("together"), ".")
         raise UsageError("in real time, a run of a command has one connection", hint=hint)
     if asked.blocked_ms is not None:
-        hint = Words("Leave out ", Parameter("clock", REAL), ", or ", Parameter("blocked_ms"), ".")
+        hint = Words("Leave out ", Parameter("clock", asked.clock), ", or ", Parameter("blocked_ms"), ".")
         raise UsageError("in real time, the event loop of a command's app is not watched", hint=hint)
 
 
@@ -107,8 +107,11 @@ def check_command(asked: ReplayOptions, n_starts: int = 1) -> None:
         UsageError: One of them is given.
     """
     if not isinstance(asked.handler, AppCommand):
+        if asked.clock == AUTO_CLOCK:
+            hint = Words("Give ", Parameter("clock", VIRTUAL), " or ", Parameter("clock", REAL), ".")
+            raise UsageError(f"the clock {AUTO_CLOCK!r} is for a command, and a handler is replayed on one of the two", hint=hint)
         return
-    if asked.clock == REAL:
+    if asked.clock != VIRTUAL:
         _check_in_real_time(asked, asked.handler)
     if asked.microphone != AUTO:
         raise UsageError("an app run by a command opens its own microphone", hint=Words("Leave out ", Parameter("microphone"), "."))
@@ -118,7 +121,7 @@ def check_command(asked: ReplayOptions, n_starts: int = 1) -> None:
             f"ab cannot tell whether the app of a command runs the code of the revision {revision.name}",
             hint=Words("Give ab a command for each version, ", Parameter("a"), " and ", Parameter("b"), ", or replay a handler."),
         )
-    if asked.handler.stdin == STANDARD_INPUT and n_starts * (2 if asked.twice else 1) > 1:
+    if asked.handler.stdin == STANDARD_INPUT and n_starts * (2 if asked.twice or asked.clock == AUTO_CLOCK else 1) > 1:
         raise UsageError("the input of this process can be read once, and the command is started several times", hint="Give it as a file.")
     if asked.handler.together and (asked.first is not None or asked.last is not None):
         hint = Words("Leave out ", Parameter("first"), " and ", Parameter("last"), ", or replay one session.")

@@ -32,9 +32,9 @@ from evi_harness.runs.app_command import AppCommand
 from evi_harness.runs.child_run import in_a_child
 from evi_harness.runs.command_run import run_command
 from evi_harness.runs.microphone_off import run_alone
-from evi_harness.runs.real_commands.real_command_run import run_command_in_real_time
+from evi_harness.runs.real_commands.real_command_run import run_command_in_real_time, run_command_on_either_clock
 from evi_harness.runs.real_run import run_in_real_time
-from evi_harness.runs.replay_options import MACHINE, REAL, VIRTUAL, ReplayOptions, is_built_in
+from evi_harness.runs.replay_options import AUTO_CLOCK, MACHINE, REAL, VIRTUAL, ReplayOptions, is_built_in
 from evi_harness.runs.run import Run, RunOptions
 from evi_harness.runs.virtual_run import run_in_virtual_time
 from evi_harness.sdk.adapter import Adapter
@@ -63,7 +63,7 @@ RunOnce = Callable[[PlayedRecording, object, RunOptions], Run]
 # Clock → what runs a handler on it.
 RUNS: Mapping[str, RunOnce] = {VIRTUAL: run_in_virtual_time, REAL: run_in_real_time}
 # The same of a command.
-COMMAND_RUNS: Mapping[str, RunOnce] = {VIRTUAL: run_command, REAL: run_command_in_real_time}
+COMMAND_RUNS: Mapping[str, RunOnce] = {VIRTUAL: run_command, REAL: run_command_in_real_time, AUTO_CLOCK: run_command_on_either_clock}
 
 # Recorded seq and what was added to it, of each message that was upgraded.
 Upgraded = Tuple[Tuple[int, Tuple[str, ...]], ...]
@@ -229,7 +229,8 @@ def replay_session(
             class of such objects, or a function that returns one of these. docs/explanation/replay.md says who sends the user's audio. The
             connection is closed when the recorded app closed it.
         arguments: Further arguments for the handler's class or function, by name.
-        clock: ``virtual`` for time that jumps, or ``real`` for the machine's clock, with the server in a separate process.
+        clock: ``virtual`` for time that jumps, or ``real`` for the machine's clock, with the server in a separate process. For an
+            ``app_command`` also ``auto``: virtual time, and if that does not support the app, once more in real time.
         upgrade: Add to old messages the fields that the installed SDK requires; the report lists them.
         twice: Replay twice and compare the two runs byte for byte; in virtual time only.
         ignore: JSON paths to exclude from the comparison, such as ``$.content`` or ``tool_response:$..time``. docs/explanation/replay.md
@@ -372,14 +373,15 @@ def replay_asked(
         began_s = time.perf_counter()
         run, options, earlier = run_alone(run_once, recording, handler, options)
         real_s = time.perf_counter() - began_s
+        clock = run.clock or asked.clock
         difference = _second(recording, handler, options, run, run_once, Discreet(dialect, redactor)) if asked.twice else None
         replayed = Replayed(
             expected,
             recording.session,
             # Behind the comparison of two runs: neither of these had it.
             replace(run, events=[*run.events, *earlier]),
-            asked.clock,
-            lateness=None if asked.clock == VIRTUAL else Lateness.of(lateness_ns(run.events)),
+            clock,
+            lateness=None if clock == VIRTUAL else Lateness.of(lateness_ns(run.events)),
             axis=axis,
             source={"axis": axis.told(), **asked.told_outside(), "upgraded": _told(upgraded), **_built_in(asked.handler)},
             differs=bool(difference),

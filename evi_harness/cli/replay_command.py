@@ -178,11 +178,13 @@ _WORDS = "evi_harness.command"
     "--clock",
     group=TIME,
     usual=True,
-    type=click.Choice(["virtual", "real"]),
+    type=click.Choice(["virtual", "real", "auto"]),
     default="virtual",
     show_default=True,
-    brief="Virtual time, or real time over a socket.",
-    help="Run in virtual time, which skips all waiting, or in real time, over a socket to a server in another process.",
+    metavar="CLOCK",
+    brief="virtual time, or real time over a socket.",
+    help="virtual time, which skips all waiting, or real time, over a socket to a server in another process. With COMMAND also auto: "
+    "in virtual time, and if that does not support the app, again in real time.",
 )
 @option(
     "--speed",

@@ -16,7 +16,7 @@ from codecs import getincrementaldecoder
 from dataclasses import dataclass, field, replace
 from typing import Any, List, Optional, Tuple
 
-from evi_harness.errors import CommandError, Parameter, Words
+from evi_harness.errors import CommandError, NotVirtual, Parameter, Words
 from evi_harness.guard.ending import UsersInterrupt
 from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.runs.app_channel import (
@@ -61,7 +61,8 @@ def run_command(recording: PlayedRecording, handler: Any, options: RunOptions) -
         The run; its last event says how the app ended.
 
     Raises:
-        CommandError: The command cannot be started, no app reports in, or the app does what cannot be replayed.
+        CommandError: The command cannot be started, no app reports in, or the app does what cannot be replayed. ``NotVirtual`` if it may
+            be replayed in real time.
         UsersInterrupt: Ctrl+C.
     """
     for one in options.together or (recording,):
@@ -121,6 +122,7 @@ class _Command:
     finished: Optional[AppOutcome] = None
     refused: Optional[str] = None
     failed: Optional[str] = None
+    has_left: bool = False
     terminated_s: Optional[float] = None
 
     def outcome(self) -> Run:
@@ -176,10 +178,7 @@ class _Command:
             if has_ended and not ready:
                 ended_s = now_s if ended_s is None else ended_s
                 if self._went_on():
-                    self.refused = (
-                        "the command has ended, and the app goes on in another process, as a daemon does: only what runs for as long as"
-                        " its command can be replayed"
-                    )
+                    self.has_left = True
                     self._end((signal.SIGKILL,))
                     return
                 if not self._may_connect() or now_s > ended_s + END_S:
@@ -241,9 +240,14 @@ class _Command:
         if self.failed is not None:
             raise CommandError(f"the part of evi-harness that runs in the app's process cannot start: {self.failed}", where=command)
         if self.refused is not None:
-            raise CommandError(self.refused, where=command, hint=_IN_REAL_TIME)
+            raise NotVirtual(self.refused, where=command, hint=_IN_REAL_TIME)
+        if self.has_left:
+            what = (
+                "the command has ended, and the app goes on in another process, as a daemon does: only what runs for as long as its command"
+            )
+            raise CommandError(f"{what} can be replayed", where=command)
         if not self.began:
-            raise CommandError(
+            raise NotVirtual(
                 f"no Python process of the command reported in, and it ended {how_ended(status)}: nothing was replayed",
                 where=command,
                 hint=Words(

@@ -22,6 +22,7 @@ from evi_harness.session.events import NOTHING
 
 __all__ = [
     "AS_ASKED",
+    "AUTO_CLOCK",
     "BUILTIN",
     "CLOCKS",
     "MACHINE",
@@ -36,7 +37,9 @@ __all__ = [
 
 # The clocks.
 VIRTUAL, REAL = "virtual", "real"
-CLOCKS = (VIRTUAL, REAL)
+# Of a command: virtual time, and real time where that does not carry the app.
+AUTO_CLOCK = "auto"
+CLOCKS = (VIRTUAL, REAL, AUTO_CLOCK)
 # What stands in the place of a handler in the null test, and for the built-in one where it is asked for by name.
 RECORDED = "recorded"
 BUILTIN = "builtin"
@@ -61,7 +64,7 @@ class ReplayOptions:
         handler: What is replayed to: None or ``builtin`` for the built-in one, ``recorded`` for the null test, a SPEC, or the handler
             itself.
         arguments: What its class or function takes besides, by name.
-        clock: ``virtual`` or ``real``.
+        clock: ``virtual``, ``real``, or of a command ``auto``.
         upgrade: Add to old messages what the installed SDK requires.
         twice: Replay twice and compare the two runs byte for byte.
         ignore: JSON paths of what is not compared.
@@ -133,7 +136,7 @@ class ReplayOptions:
         if self.twice and self.clock != VIRTUAL:
             raise UsageError(
                 "two runs in real time are never the same to the nanosecond, so they are not compared",
-                hint=Words("Leave out ", Parameter("clock", REAL), ", or ", Parameter("twice"), "."),
+                hint=Words("Leave out ", Parameter("clock", self.clock), ", or ", Parameter("twice"), "."),
             )
         self.check_outside()
         with value_of("severities"):

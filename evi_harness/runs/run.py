@@ -76,6 +76,7 @@ class RunOptions:
         write: Takes the lines that the built-in handler prints.
         redact: Takes secrets out of what notes quote.
         watch: Called with each event once it stands in the journal of the app's process; where that is a child, here as well.
+        not_virtual: Why virtual time does not carry the app that is run in real time instead; empty where nobody tried.
         is_again: Whether the microphone is off since the app has sent audio of its own in a run before this.
         together: Where an app opens several connections: the recordings of all of them; see ``AppPlan``.
         place: Where among them the one is that is replayed.
@@ -93,6 +94,7 @@ class RunOptions:
     together: Tuple[PlayedRecording, ...] = ()
     place: int = 0
     is_again: bool = False
+    not_virtual: str = ""
     give_up: Optional[Callable[[], object]] = None
 
     @property
@@ -115,6 +117,7 @@ class Run:
         has_app: Whether an app of the developer's ran, and not the built-in handler or the recording itself.
         by_command: Whether a command started it, so that its callbacks are not known.
         sdk: The version of the SDK that the app had loaded, empty for none; None for the one that is installed here.
+        clock: What it ran on, where that was not known before; None for what was asked for.
     """
 
     handler: str
@@ -125,6 +128,7 @@ class Run:
     has_app: bool = True
     by_command: bool = False
     sdk: Optional[str] = None
+    clock: Optional[str] = None
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,17 @@ def test_what_means_nothing_to_a_command_is_refused(options):
         check_command(ReplayOptions(handler=command, **options))
 
 
+def test_a_handler_runs_on_one_clock():
+    """To begin in virtual time and to go over to real time is for commands; one that is read from this process's input starts once."""
+    with pytest.raises(UsageError, match="auto"):
+        check_command(ReplayOptions(clock="auto"))
+    check_command(ReplayOptions(handler=app_command(["python"]), clock="auto"))
+    with pytest.raises(UsageError):
+        check_command(ReplayOptions(handler=app_command(["python"], stdin="-"), clock="auto"))
+    with pytest.raises(UsageError):
+        ReplayOptions(handler=app_command(["python"]), clock="auto", twice=True).check()
+
+
 def test_in_real_time_a_run_of_a_command_has_one_connection():
     """One in virtual time may have several."""
     command = app_command(["python"], together=True)

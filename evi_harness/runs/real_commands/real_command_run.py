@@ -27,7 +27,7 @@ from evi_harness.carriers.admission import Admission
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.server_process import ServerProcess
 from evi_harness.clocks.clock import RealClock
-from evi_harness.errors import CommandError, Parameter, Words
+from evi_harness.errors import CommandError, NotVirtual, Parameter, Words
 from evi_harness.guard.ending import UsersInterrupt
 from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.replay.player import Player
@@ -50,16 +50,18 @@ from evi_harness.runs.app_channel import (
 )
 from evi_harness.runs.app_command import PLACE, AppCommand, address_for, led_to
 from evi_harness.runs.app_process import END_S, family, how_ended, is_alive, send_signal, signal_name, start_app
+from evi_harness.runs.command_run import run_command
 from evi_harness.runs.heard_notes import note_heard
 from evi_harness.runs.playing import chat_paths_of, play_recording
 from evi_harness.runs.real_commands.one_connection import OneConnection
+from evi_harness.runs.replay_options import REAL, VIRTUAL
 from evi_harness.runs.run import Run, RunOptions, longest_s
 from evi_harness.session.events import Closed, Event, Note, Opened, Received, Sent
 from evi_harness.session.notes import APP_ENDED, CRASHED, NETWORK, NEVER_RETURNS, OVER_TIME, UNSEEN
 from evi_harness.session.protocols import Close, Send
 from evi_harness.watch.handed import Handed, HandedOn
 
-__all__ = ["run_command_in_real_time"]
+__all__ = ["run_command_in_real_time", "run_command_on_either_clock"]
 
 _SECOND = 1_000_000_000
 # How often it is looked what has happened, in milliseconds.
@@ -117,6 +119,29 @@ def run_command_in_real_time(recording: PlayedRecording, handler: Any, options: 
         running = _RealCommand(command, server, recording, options)
         running.go()
     return running.run()
+
+
+def run_command_on_either_clock(recording: PlayedRecording, handler: Any, options: RunOptions) -> Run:
+    """Run a command in virtual time, and where that does not carry the app, once more in real time.
+
+    Args:
+        recording: The recording, on the axis on which it is to be acted out.
+        handler: The command, an ``AppCommand``.
+        options: Of the run.
+
+    Returns:
+        The run that counts; it says what it ran on.
+
+    Raises:
+        CommandError: It can be run in neither.
+        UsersInterrupt: Ctrl+C.
+    """
+    try:
+        return replace(run_command(recording, handler, options), clock=VIRTUAL)
+    except NotVirtual as refusal:
+        options.write(f"note: {refusal.what}; replaying in real time")
+        again = replace(options, not_virtual=refusal.what)
+    return replace(run_command_in_real_time(recording, handler, again), clock=REAL)
 
 
 @dataclass
@@ -478,7 +503,9 @@ class _RealCommand:
             self._note(NETWORK, what=self.options.redact(f"the app asked for what a session does not contain: {line}"))
 
     def _not_seen(self, outcome: Optional[AppOutcome]) -> List[Tuple[str, str]]:
-        found = [("app_real_time", _UNWATCHED), ("app_command", _READING)]
+        why = self.options.not_virtual
+        found = [("app_real_time", f"{why}, so it was replayed in real time; {_UNWATCHED}" if why else _UNWATCHED)]
+        found.append(("app_command", _READING))
         if not self.began:
             found.append(("app_not_python", _NO_PYTHON))
         elif outcome is None:

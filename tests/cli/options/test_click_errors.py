@@ -14,7 +14,7 @@ from evi_harness.cli.main import main
     [
         ("replay", "SESSION is missing", "replay"),
         ("replay gone", "invalid value for SESSION: path 'gone' does not exist", "replay"),
-        ("replay . --clock x", "invalid value .*--clock: 'x' .* 'virtual', 'real'", "replay"),
+        ("replay . --clock x", "invalid value .*--clock: 'x' .* 'virtual', 'real', 'auto'", "replay"),
         ("replay . --jobs 0", "invalid value for --jobs: must be at least 1, not 0", "replay"),
         ("replay . --timeout 0", "invalid value for --timeout: must be at least 0.1, not 0.0", "replay"),
         ("replay . --seed -1", "invalid value for --seed: must be from 0 to 4294967295, not -1", "replay"),

@@ -13,7 +13,7 @@ import pytest
 
 from evi_harness.acts.commanding import app_command
 from evi_harness.acts.replay import replay_asked
-from evi_harness.errors import CommandError
+from evi_harness.errors import CommandError, NotVirtual
 from evi_harness.replay.player import Patience
 from evi_harness.runs.app_process import is_alive
 from evi_harness.runs.real_commands import real_command_run
@@ -204,6 +204,35 @@ def test_what_an_app_does_not_play_is_heard(tmp_path, monkeypatch):
         assert result.heard is not None
         assert bool(sum(one.n_heard for one in result.heard.playbacks)) == (path == good)
         assert result.report.sdk
+
+
+@pytest.mark.parametrize(
+    ("words", "clock"),
+    [
+        ((sys.executable, APP, "good"), "virtual"),
+        ((sys.executable, APP, "synchronous"), "real"),
+        ((*STRANGER, CHAT + 'asyncio.run(main(os.environ["HUME_BASE_URL"]))'), "real"),
+    ],
+    ids=["virtual", "a blocking client", "not Python"],
+)
+def test_what_virtual_time_does_not_carry_is_run_again_in_real_time(words, clock):
+    """If that is asked for; the reason is told at once, and in the report."""
+    told = []
+    options = ReplayOptions(handler=app_command(words), clock="auto")
+    result = replay_asked(TYPED, options, write=told.append)
+    assert found(result) == []
+    assert (result.report.clock, result.session.header.source["clock"]) == (clock, clock)
+    assert len(told) == (clock == "real")
+    reasons = [one.what for one in result.report.unseen if one.kind == "app_real_time"]
+    assert [told[0][len("note: ") :].startswith(reason.partition(", so")[0]) for reason in reasons] == [True] * len(told)
+
+
+def test_what_neither_clock_carries_is_an_error():
+    """A command that crashes is run once, and one that is not there not at all."""
+    for words in ((sys.executable, APP, "fails"), ("no-such-command-anywhere", "x")):
+        with pytest.raises(CommandError) as caught:
+            replay_asked(TYPED, ReplayOptions(handler=app_command(words), clock="auto"))
+        assert not isinstance(caught.value, NotVirtual)
 
 
 def test_an_interrupt_ends_both(tmp_path):
