@@ -22,6 +22,7 @@ HELD_BY = {
     "`swallowed`": ("injected/test_left_by_app.py", "test_what_an_app_leaves_behind_is_found"),
     "`leaked_task`, `open_socket`": ("injected/test_left_by_app.py", "test_what_is_pending_when_an_app_is_interrupted_is_no_finding"),
     "`leaked_thread`": ("injected/test_left_by_app.py", "test_what_an_app_leaves_behind_is_found"),
+    "`sends_after_close`": ("injected/test_left_by_app.py", "test_a_message_to_a_closed_connection_has_its_place"),
     "`never_awaited`": ("injected/test_left_by_app.py", "test_what_an_app_leaves_behind_is_found"),
     "`unparseable`": ("injected/test_left_by_app.py", "test_a_message_that_the_sdk_cannot_parse_is_told_as_of_a_handler"),
     "`blocked`, `stuck`": ("runs/test_command_run.py", "test_what_is_wrong_with_an_app_is_found"),

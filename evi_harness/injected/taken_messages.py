@@ -17,10 +17,11 @@ from evi_harness.guard.patches import Hooks
 from evi_harness.guard.place_lookup import Stack, raised_stack, told_functions, told_places
 from evi_harness.sdk.adapter import Adapter, HandingWatch, Misread
 from evi_harness.sdk.handler_reads import leaves
-from evi_harness.session.events import Event, Received
+from evi_harness.session.events import Closed, Event, Received
 from evi_harness.session.notes import CUT_OFF, HANDLER_ENTERED, HANDLER_RETURNED, MISREAD, UNPARSEABLE, UNSEEN
 from evi_harness.session.protocols import Dialect
 from evi_harness.watch.cpu_time import CpuTime
+from evi_harness.watch.sends_after_close import SendsAfterClose, describing
 from evi_harness.watch.sent_from import SentFrom
 
 __all__ = ["THE_APP", "TakenMessages"]
@@ -52,6 +53,7 @@ class TakenMessages:
         self._hooks = Hooks()
         self._cpu = CpuTime(journal)
         self._sent_from = SentFrom(journal, dialect, redact)
+        self._late = SendsAfterClose(journal, describing(dialect, redact), redact)
         self._counted: Callable[[], object] = int
         self._event: Optional[Received] = None
         self._failure: Optional[Exception] = None
@@ -77,6 +79,8 @@ class TakenMessages:
     def tell(self, event: Event) -> None:
         """Take an event of the connection: a sink for ``Journal``."""
         self._arrivals.tell(event)
+        if isinstance(event, Closed):
+            self._late.closed()
 
     def watch(self, protocol: Any) -> None:
         """Watch a connection to the service, if it is one of a client that is known: websockets', or aiohttp's."""
@@ -86,6 +90,7 @@ class TakenMessages:
             if not self._is_library_watched:
                 self._is_library_watched = True
                 self._sent_from.watch(protocol)
+                self._late.watch_sends(protocol)
         client = sys.modules.get(_AIOHTTP)
         if client is not None and not self._is_aiohttp_watched:
             self._is_aiohttp_watched = True
@@ -112,11 +117,13 @@ class TakenMessages:
         """Watch no longer: what was taken until now was another connection's."""
         self._hooks.restore()
         self._sent_from.restore()
+        self._late.finish()
 
     def finish(self) -> None:
         """Watch no longer, and note what is told at the end."""
         self._hooks.restore()
         self._sent_from.restore()
+        self._late.finish()
         self._sent_from.finish()
         if self._event is not None and self._failure is not None:
             self._note_unparseable(self._event, self._failure, ended=True)

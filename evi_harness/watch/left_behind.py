@@ -7,16 +7,15 @@ because it is watched; what is replaced is put back.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.steps import own_work
-from evi_harness.session.events import Frame
-from evi_harness.session.protocols import SENT, Dialect
+from evi_harness.session.protocols import Dialect
 from evi_harness.watch.coroutines import NeverAwaited
 from evi_harness.watch.lost_results import LostResults
 from evi_harness.watch.open_sockets import OpenSockets
-from evi_harness.watch.sends_after_close import SendsAfterClose
+from evi_harness.watch.sends_after_close import SendsAfterClose, describing
 from evi_harness.watch.sent_from import SentFrom
 from evi_harness.watch.tasks import AppTasks
 from evi_harness.watch.threads import AppThreads
@@ -39,9 +38,7 @@ class LeftBehind:
     """
 
     def __init__(self, journal: Journal, dialect: Dialect, redact: Callable[[str], str] = str) -> None:
-        self._dialect = dialect
-        self._redact = redact
-        self._sends = SendsAfterClose(journal, self._describe, redact)
+        self._sends = SendsAfterClose(journal, describing(dialect, redact), redact)
         self._sent_from = SentFrom(journal, dialect, redact)
         self._tasks = AppTasks(journal, redact, lambda: self._sends.is_over)
         self._threads = AppThreads(journal, redact)
@@ -89,10 +86,3 @@ class LeftBehind:
             self._coroutines.finish()
             self._sockets.finish()
             self._sent_from.finish()
-
-    def _describe(self, frame: Frame) -> Optional[str]:
-        if self._dialect.reader().read(SENT, frame) is not None:
-            return None
-        # Its type alone: what it says may hold a key.
-        kind = self._dialect.read(SENT, frame).type
-        return "a message" if kind is None else f"a message of type {self._redact(kind)}"

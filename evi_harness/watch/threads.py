@@ -174,7 +174,7 @@ class AppThreads:
     def _left(self) -> List[Tuple[threading.Thread, _Birth]]:
         with _LOCK:
             births = list(self._births.items())
-        return [(thread, birth) for thread, birth in births if thread.is_alive() and not thread.daemon and not _is_idle_worker(thread)]
+        return [(thread, birth) for thread, birth in births if thread.is_alive() and not thread.daemon and not _is_pythons(thread)]
 
     def _leaked(self, left: List[Tuple[threading.Thread, _Birth]]) -> None:
         thread, birth = left[0]
@@ -186,10 +186,12 @@ class AppThreads:
         self._journal.note(LEAKED_THREAD, of=birth.of.of, sample=True, what=what, detail=detail, places=places)
 
 
-def _is_idle_worker(thread: threading.Thread) -> bool:
-    """Whether a thread is a worker of an executor that has no job."""
+def _is_pythons(thread: threading.Thread) -> bool:
+    """Whether a thread is a worker of an executor that has no job, or waits for workers, which are told of themselves."""
     if type(thread).__module__ == "concurrent.futures.process":
         # It looks after the processes, and ends with the interpreter.
+        return True
+    if any(code is asyncio.BaseEventLoop._do_shutdown.__code__ for code in _codes(thread)):  # type: ignore[attr-defined]
         return True
     return thread in pools._threads_queues and not any(code is pools._WorkItem.run.__code__ for code in _codes(thread))
 

@@ -52,6 +52,9 @@ def measured(result, metric):
         (["task", "callback", "thread", "job"], ["swallowed"] * 4),
         (["pending", "unawaited", "held", "socket"], ["leaked_task", "never_awaited", "never_awaited", "open_socket"]),
         (["waits"], ["leaked_thread"]),
+        (["sends_soon"], []),
+        (["sends_late"], ["sends_after_close"]),
+        pytest.param(["waits_in_a_job"], ["leaked_thread", "never_returns"], marks=pytest.mark.slow),
     ],
     ids="-".join,
 )
@@ -59,8 +62,15 @@ def test_what_an_app_leaves_behind_is_found(ways, found):
     """As of a handler: what nobody looks at, what is pending, what still runs and what is open when the app has ended by itself."""
     result = replayed("leaving_app.py", *ways)
     assert kinds(result) == found
-    places = [finding.places[0] for finding in result.findings]
+    places = [finding.places[0] for finding in result.findings if finding.kind != "never_returns"]
     assert {Path(place.file).name for place in places} <= {"leaving_app.py"}
+
+
+def test_a_message_to_a_closed_connection_has_its_place():
+    """With its type, and how late it was sent."""
+    (finding,) = replayed("leaving_app.py", "sends_late").findings
+    assert finding.places[0].function == "sends_late"
+    assert ("user_input" in finding.what, "1500 ms" in finding.what) == (True, True)
 
 
 def test_what_is_pending_when_an_app_is_interrupted_is_no_finding():
