@@ -124,8 +124,8 @@ def other_sound(no_environment: None, tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.usefixtures("other_sound")
 @pytest.mark.parametrize(
     "options",
-    [(), pytest.param(("--reads", "--simpleaudio"), marks=pytest.mark.slow)],
-    ids=["callback", "reads"],
+    [(), *(pytest.param(("--reads", player), marks=pytest.mark.slow) for player in ("--simpleaudio", "--sounddevice"))],
+    ids=lambda options: "".join(options) or "callback",
 )
 def test_an_app_with_other_sound_packages(options: Tuple[str, ...]) -> None:
     """It hears the recorded user, and what it plays is what it received; twice the same."""
@@ -138,12 +138,10 @@ def test_an_app_with_other_sound_packages(options: Tuple[str, ...]) -> None:
 
 
 @pytest.mark.usefixtures("other_sound")
-@pytest.mark.parametrize(
-    ("text", "options"), [("speaker.write, samples", ()), pytest.param("play_buffer(samples", ("--simpleaudio",), marks=pytest.mark.slow)]
-)
-def test_what_is_wrong_with_it_is_heard(text: str, options: Tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [(), pytest.param(("--simpleaudio",), marks=pytest.mark.slow)], ids="".join)
+def test_what_is_wrong_with_it_is_heard(options: Tuple[str, ...], tmp_path: Path) -> None:
     """By the software speaker, whatever package plays to it: here each piece backwards."""
-    source = (APPS / "pyaudio_client.py").read_text(encoding="utf-8")
+    source, text = (APPS / "pyaudio_client.py").read_text(encoding="utf-8"), "plays, samples"
     assert text in source
     (tmp_path / "app.py").write_text(source.replace(text, f"{text}[::-1]"), encoding="utf-8")
     result = replay_session(SPOKEN, handler=app_command([sys.executable, str(tmp_path / "app.py"), *options]))

@@ -98,6 +98,9 @@ _WITHOUT_DEVICES: Mapping[str, Callable[..., Any]] = {
     "query_devices": _query_devices,
     "query_hostapis": _query_hostapis,
     "sleep": lambda msec: time.sleep(msec / 1000),
+    # There is nothing to stop, or to wait for.
+    "stop": lambda ignore_errors=True: None,  # noqa: ARG005 - sounddevice's name
+    "wait": lambda ignore_errors=True: None,  # noqa: ARG005 - likewise
     "_initialize": lambda: None,
     "_terminate": lambda: None,
 }

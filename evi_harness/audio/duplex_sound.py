@@ -13,9 +13,9 @@ from typing import Any, Callable, ClassVar, Optional, Tuple, Type
 
 from evi_harness.audio.sample_formats import from_16_bits
 from evi_harness.audio.software_devices import SoftwareDevices
-from evi_harness.audio.software_streams import CANNOT_READ, CallbackTime, RawInputStream, RawOutputStream
+from evi_harness.audio.software_streams import CANNOT_READ, CallbackTime, InputStream, OutputStream, RawInputStream, RawOutputStream
 
-__all__ = ["RawStream"]
+__all__ = ["RawStream", "Stream"]
 
 
 class _Listening(RawInputStream):
@@ -59,6 +59,8 @@ class RawStream:
 
     _sound: ClassVar[SoftwareDevices]
     _has_arrays: ClassVar[bool] = False
+    # What is read and what is written where there is no callback.
+    _halves: ClassVar[Tuple[Type[RawInputStream], Type[RawOutputStream]]] = (RawInputStream, RawOutputStream)
 
     def __init__(
         self,
@@ -80,8 +82,7 @@ class RawStream:
         n_frames = self._blocksize or self._sound.microphone.block_frames
         (in_device, out_device), (in_channels, out_channels) = _pair(device), _pair(channels)
         (in_dtype, out_dtype), (in_latency, out_latency) = _pair(dtype), _pair(latency)
-        listens: Type[RawInputStream] = RawInputStream if callback is None else _Listening
-        plays: Type[RawOutputStream] = RawOutputStream if callback is None else _Answering
+        listens, plays = self._halves if callback is None else (_Listening, _Answering)
         self._input = self._on(listens)(rate, n_frames, in_device, in_channels, in_dtype, in_latency)
         self._output = self._on(plays)(
             rate, n_frames, out_device, out_channels, out_dtype, out_latency, callback=callback, finished_callback=finished_callback
@@ -190,6 +191,10 @@ class RawStream:
         self._output.close(ignore_errors)
         self._input.close(ignore_errors)
 
+    def wait_ended(self) -> None:
+        """Wait until the callback has ended it, or it was stopped."""
+        self._output.wait_ended()
+
     def read(self, frames: int) -> Tuple[Any, bool]:
         """Wait for some frames; see ``RawInputStream.read``.
 
@@ -213,6 +218,13 @@ class RawStream:
             PortAudioError: The stream has a callback, or does not run.
         """
         return bool(self._output.write(data))
+
+
+class Stream(RawStream):
+    """Listens and plays; blocks are arrays of numpy's."""
+
+    _has_arrays = True
+    _halves = (InputStream, OutputStream)
 
 
 def _pair(value: Any) -> Tuple[Any, Any]:

@@ -116,7 +116,7 @@ def get_format_from_width(width: int, unsigned: bool = True) -> int:
     return _WIDTHS[width]
 
 
-class Stream:
+class PyAudioStream:
     """A stream, as ``PyAudio.open`` gives it. The arguments are PyAudio's; what only concerns a sound card is taken and not used."""
 
     def __init__(
@@ -303,14 +303,14 @@ class PyAudio:
     devices: SoftwareDevices
 
     def __init__(self) -> None:
-        self._streams: Set[Stream] = set()
+        self._streams: Set[PyAudioStream] = set()
 
     def terminate(self) -> None:
         """Close all streams."""
         for stream in tuple(self._streams):
             stream.close()
 
-    def forget(self, stream: Stream) -> None:
+    def forget(self, stream: PyAudioStream) -> None:
         """Take that a stream is closed."""
         self._streams.discard(stream)
 
@@ -322,13 +322,13 @@ class PyAudio:
         """The format whose samples have so many bytes; see the function of that name."""
         return get_format_from_width(width, unsigned)
 
-    def open(self, *args: Any, **kwargs: Any) -> Stream:
-        """Open a stream; see ``Stream``."""
-        stream = Stream(self, *args, **kwargs)
+    def open(self, *args: Any, **kwargs: Any) -> PyAudioStream:
+        """Open a stream; see ``PyAudioStream``."""
+        stream = PyAudioStream(self, *args, **kwargs)
         self._streams.add(stream)
         return stream
 
-    def close(self, stream: Stream) -> None:
+    def close(self, stream: PyAudioStream) -> None:
         """Close a stream.
 
         Raises:
@@ -492,8 +492,8 @@ def software_pyaudio(microphone: SoftwareMicrophone, speaker: SoftwareSpeaker) -
     vars(module).update(CONSTANTS)
     vars(module).update(
         __version__=VERSION,
-        PyAudio=type("PyAudio", (PyAudio,), {"devices": SoftwareDevices(microphone, speaker), "Stream": Stream}),
-        Stream=Stream,
+        PyAudio=type("PyAudio", (PyAudio,), {"devices": SoftwareDevices(microphone, speaker), "Stream": PyAudioStream}),
+        Stream=PyAudioStream,
         get_sample_size=get_sample_size,
         get_format_from_width=get_format_from_width,
         get_portaudio_version=lambda: 0,

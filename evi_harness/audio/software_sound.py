@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import time
 from types import ModuleType
-from typing import Any, Callable, NoReturn, Tuple, Type
+from typing import Any, Callable, NoReturn, Tuple
 
+from evi_harness.audio.array_sound import ArraySound
+from evi_harness.audio.duplex_sound import RawStream, Stream
 from evi_harness.audio.software_devices import DeviceList, PortAudioError, SoftwareDevices
 from evi_harness.audio.software_microphone import SoftwareMicrophone
 from evi_harness.audio.software_speaker import SoftwareSpeaker
@@ -29,11 +31,7 @@ __all__ = ["is_stream", "software_sounddevice"]
 
 # The version of sounddevice whose surface this has.
 VERSION = "0.4.7+evi.harness"
-_NOT_THERE = (
-    *("Stream", "RawStream"),
-    *("play", "rec", "playrec", "wait", "stop", "get_status", "get_stream"),
-    *("AsioSettings", "CoreAudioSettings", "WasapiSettings"),
-)
+_NOT_THERE = ("AsioSettings", "CoreAudioSettings", "WasapiSettings")
 
 
 def is_stream(value: Any) -> bool:
@@ -42,16 +40,16 @@ def is_stream(value: Any) -> bool:
     Args:
         value: What the name stands for.
     """
-    return isinstance(value, type) and issubclass(value, SoundStream)
+    return isinstance(value, type) and issubclass(value, (SoundStream, RawStream))
 
 
-_STREAMS: Tuple[Type[SoundStream], ...] = (RawInputStream, RawOutputStream, InputStream, OutputStream)
-_STREAM_NAMES = "RawInputStream, RawOutputStream, InputStream and OutputStream"
+_STREAMS: Tuple[type, ...] = (RawInputStream, RawOutputStream, RawStream, InputStream, OutputStream, Stream)
+_IS_THERE = "RawInputStream, RawOutputStream, RawStream, InputStream, OutputStream and Stream, without settings of a host API"
 
 
 def _left_out(name: str) -> Callable[..., NoReturn]:
     def left_out(*_: Any, **__: Any) -> NoReturn:
-        raise PortAudioError(f"sounddevice.{name} is not available in software sound, which has {_STREAM_NAMES}")
+        raise PortAudioError(f"sounddevice.{name} is not available in software sound, which has {_IS_THERE}")
 
     left_out.__name__ = name
     return left_out
@@ -70,7 +68,8 @@ def software_sounddevice(microphone: SoftwareMicrophone, speaker: SoftwareSpeake
     sound = SoftwareDevices(microphone, speaker)
     module: Any = ModuleType("sounddevice", "evi-harness software sound, in place of sounddevice.")
     vars(module).update({name: _left_out(name) for name in _NOT_THERE})
-    vars(module).update({stream.__name__: type(stream.__name__, (stream,), {"_sound": sound}) for stream in _STREAMS})
+    streams = {stream.__name__: type(stream.__name__, (stream,), {"_sound": sound}) for stream in _STREAMS}
+    vars(module).update(streams, **ArraySound(sound, streams).functions)
     vars(module).update(
         __version__=VERSION,
         PortAudioError=PortAudioError,

@@ -230,6 +230,10 @@ class SoundStream:
         self.abort(ignore_errors)
         self._is_closed = True
 
+    def wait_ended(self) -> None:
+        """Wait until the callback has ended it, or it was stopped."""
+        self._wait.until(lambda: not self._is_active)
+
     def _drop(self) -> None:
         """Drop what waits to be played."""
 
@@ -292,6 +296,7 @@ class SoundStream:
         return True
 
     def _finish(self) -> None:
+        self._wait.passed()
         if self._finished_callback is None:
             return
         try:

@@ -7,7 +7,7 @@ from array import array
 
 import pytest
 
-from evi_harness.audio.duplex_sound import RawStream
+from evi_harness.audio.duplex_sound import RawStream, Stream
 from evi_harness.audio.software_devices import PortAudioError, SoftwareDevices
 from evi_harness.audio.software_microphone import SoftwareMicrophone
 from evi_harness.audio.software_sound import software_sounddevice
@@ -32,7 +32,7 @@ def virtually(act, **microphone):
     async def main(loop):
         speaker = SoftwareSpeaker(clock=loop)
         devices = SoftwareDevices(SoftwareMicrophone(PcmSource(ms(1000), Pcm(1000, 1)), clock=loop, **microphone), speaker)
-        kinds = {kind: type(kind.__name__, (kind,), {"_sound": devices}) for kind in (RawStream, RawInputStream)}
+        kinds = {kind: type(kind.__name__, (kind,), {"_sound": devices}) for kind in (RawStream, Stream, RawInputStream)}
         return await act(lambda kind=RawStream, **options: kinds[kind](**{**SETTINGS, **options}), speaker, loop)
 
     return run_virtual(main)
@@ -145,3 +145,29 @@ def test_abort_drops_what_was_written():
         return both.active, loop.now_ns(), [one.samples for one in speaker.playbacks]
 
     assert virtually(act) == (False, 0, [b""])
+
+
+def test_blocks_may_be_arrays():
+    """With a callback, and read and written, each in its shape."""
+
+    async def act(stream, speaker, loop):
+        shapes = []
+
+        def callback(indata, outdata, *_):
+            shapes.append((indata.shape, outdata.shape, indata.dtype, outdata.dtype))
+            outdata[:, 1] = indata[:, 0] / 32768
+            indata[:] = 0
+
+        with stream(Stream, channels=(1, 2), dtype=("int16", "float32"), callback=callback):
+            await asyncio.sleep(0.015)
+        with stream(Stream) as both:
+            data, _ = both.read(10)
+            with pytest.raises(TypeError, match="dtype"):
+                both.write(data.astype("float32"))
+            both.write(data)
+        return shapes, [one.samples for one in speaker.playbacks], data.shape
+
+    shapes, (first, second), shape = virtually(act)
+    assert shapes == [((10, 1), (10, 2), "int16", "float32")] * 2
+    assert (first, shape) == (b"".join(bytes(2) + ms(1, number) for number in range(1, 11)), (10, 1))
+    assert second == ms(10, 11)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import inspect
 import queue
 import sys
 import threading
@@ -311,7 +312,7 @@ def test_a_format_that_is_none_is_refused(dtype):
         sound().OutputStream(dtype=dtype, callback=print)
 
 
-@pytest.mark.parametrize("name", ["Stream", "RawStream", "play", "rec", "playrec"])
+@pytest.mark.parametrize("name", ["AsioSettings", "CoreAudioSettings", "WasapiSettings"])
 def test_what_is_left_out_says_so(name):
     """An app that needs more than the SDK does learns what is there instead."""
     with pytest.raises(PortAudioError, match=rf"sounddevice\.{name} .*RawInputStream"):
@@ -327,8 +328,12 @@ def test_every_public_name_of_sounddevice_is_there():
     public = {node.name: node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")}
     sd = sound()
     assert [name for name in public if not hasattr(sd, name)] == []
-    for kind in ("RawInputStream", "RawOutputStream", "InputStream", "OutputStream"):
+    for kind in ("RawInputStream", "RawOutputStream", "RawStream", "InputStream", "OutputStream", "Stream"):
         init = next(node for node in public[kind].body if isinstance(node, ast.FunctionDef) and node.name == "__init__")
         options = {argument.arg: None for argument in init.args.args[1:]}
         assert getattr(sd, kind)(**{**options, "callback": print, "dtype": "int16"}).closed is False
+    for name in ("play", "rec", "playrec", "wait", "stop", "get_status", "get_stream"):
+        arguments = public[name].args
+        named = [one.arg for one in (*arguments.args, *filter(None, [arguments.kwarg]))]
+        assert [*inspect.signature(getattr(sd, name)).parameters] == named
     assert (sd.get_portaudio_version()[0], sd._initialize(), sd._terminate()) == (0, None, None)
