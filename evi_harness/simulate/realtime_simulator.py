@@ -29,6 +29,7 @@ from evi_harness.session.protocols import RECEIVED, SENT, Action, Close, Convers
 from evi_harness.session.wav import Pcm
 from evi_harness.simulate.delays import Delay
 from evi_harness.simulate.partners import HeardTurn, Partner
+from evi_harness.simulate.realtime_beta import as_beta, as_today, asks_for_beta
 from evi_harness.simulate.realtime_uplink import RealtimeUplink
 from evi_harness.simulate.realtime_wire import Fields, RealtimeIds, RealtimeRefusal, error, first_session, frame, merged, message_item
 from evi_harness.simulate.replies import RESPONSE, Reply, Sentence, ToolCall
@@ -136,6 +137,10 @@ class RealtimeSimulator(SimulatedService):
         self._waiting: Dict[str, ToolCall] = {}
         self._answers: Dict[str, str] = {}
         self._has_spoken = False
+        self._is_beta = False
+        # When what was said last will have been played; and when nobody will have said anything for too long behind that.
+        self._plays_until_ns = 0
+        self._idle_at_ns: Optional[int] = None
         self._max_duration_ns = round(options.limits.max_duration_s * SECOND)
 
     # What comes in.
@@ -148,13 +153,17 @@ class RealtimeSimulator(SimulatedService):
         self._heed_session()
         self._post(remark(SIMULATOR, seed=self._options.seed, detector=self._hearing.name, partner=self._partner.name), 0, 0)
         self._open_ns = self._options.latency.connect.draw_ns(self._random)
+        self._is_beta = asks_for_beta(handshake)
         created = {"type": "session.created", "session": self._session}
-        self._reader.read(RECEIVED, frame(created, ""))
+        self._reader.read(RECEIVED, frame(self._named(created) or created, ""))
         self._post(created, self._open_ns, 0)
+        if self._is_beta:
+            conversation = {"id": self._ids.new("conv"), "object": "realtime.conversation"}
+            self._post({"type": "conversation.created", "conversation": conversation}, self._open_ns, 0)
 
     def _take_sent(self, sent: Frame, at_ns: int) -> Optional[bool]:
         audio = self._reader.read(SENT, sent)
-        message = read(SENT, sent)
+        message = as_today(read(SENT, sent)) if self._is_beta else read(SENT, sent)
         try:
             if audio is not None:
                 (place,) = audio.places
@@ -195,6 +204,7 @@ class RealtimeSimulator(SimulatedService):
         self._uplink.forget()
 
     def _take_speaking(self, speaking: Speaking, at_ns: int) -> None:
+        self._idle_at_ns = None
         self._speaking_item = self._ids.new("item")
         start_ns = max(0, speaking.begin_ns - self._detection["prefix_padding_ms"] * MS)
         started = {"type": "input_audio_buffer.speech_started", "audio_start_ms": start_ns // MS, "item_id": self._speaking_item}
@@ -217,8 +227,9 @@ class RealtimeSimulator(SimulatedService):
             if not self._owes_response:
                 self._respond({}, at_ns, cause_ns)
 
-    def _commit(self, item: str, turn: HeardTurn, at_ns: int, cause_ns: int) -> None:
+    def _commit(self, item: str, turn: HeardTurn, at_ns: int, cause_ns: int, *, is_silent: bool = False) -> None:
         said, self._next_reply = self._partner.speech(turn)
+        self._idle_at_ns = None
         self._has_greeted = True
         self._waiting.clear()
         self._typed.clear()
@@ -226,7 +237,7 @@ class RealtimeSimulator(SimulatedService):
         self._post({"type": "input_audio_buffer.committed", "previous_item_id": self._last_item, "item_id": item}, at_ns, cause_ns)
         part = {"type": "input_audio", "transcript": None}
         self._add_item(message_item(item, "user", "completed", (part,)), at_ns, cause_ns)
-        if member(self._session, "audio", "input").get("transcription") is not None:
+        if not is_silent and member(self._session, "audio", "input").get("transcription") is not None:
             due_ns = at_ns + self._options.latency.transcription.draw_ns(self._random)
             place = {"item_id": item, "content_index": 0}
             name = "conversation.item.input_audio_transcription"
@@ -238,7 +249,9 @@ class RealtimeSimulator(SimulatedService):
         previous, self._last_item = self._last_item, item["id"]
         self._items[item["id"]] = item
         for name in ("added", "done"):
-            self._post({"type": f"conversation.item.{name}", "previous_item_id": previous, "item": item}, at_ns, cause_ns)
+            fields = {"type": f"conversation.item.{name}", "previous_item_id": previous, "item": item}
+            if self._is_said(fields):
+                self._post(fields, at_ns, cause_ns)
 
     # Requests.
 
@@ -264,6 +277,7 @@ class RealtimeSimulator(SimulatedService):
             **({name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else {}),
         }
         self._speaking_item = None
+        self._idle_at_ns = None
         if not isinstance(given, dict):
             self._detection["interrupt_response"] = False
             self._uplink.detect(None)
@@ -359,7 +373,8 @@ class RealtimeSimulator(SimulatedService):
         response = self._response = _Response(
             self._ids.new("resp"), cause_ns, at_ns, reply or Reply(), ("text",) if is_text else ("audio",)
         )
-        response.steps.extend(self._steps(response, asked))
+        self._idle_at_ns = None
+        response.steps.extend(step for step in self._steps(response, asked) if self._is_said(step.fields))
 
     def _reply_now(self) -> Optional[Reply]:
         """What is to be said now: to the answer of a tool, to a turn, to what was typed, or a greeting."""
@@ -504,7 +519,9 @@ class RealtimeSimulator(SimulatedService):
         if not self._is_ending:
             if self._late is not None and self._late.has_heard:
                 coming.append((self._taken_ns, 2, self._act_heard))
-            coming.append((max(self._open_ns, self._max_duration_ns), 3, self._act_expired))
+            if self._idle_at_ns is not None:
+                coming.append((self._idle_at_ns, 3, self._act_idle))
+            coming.append((max(self._open_ns, self._max_duration_ns), 4, self._act_expired))
         if not coming:
             return None
         due_ns, _, act = min(coming, key=lambda one: one[:2])
@@ -523,6 +540,8 @@ class RealtimeSimulator(SimulatedService):
         if fields["type"] == "response.done":
             # The next one may be asked for as soon as this is over.
             self._response = None
+            if response.reply.sentences:
+                self._be_idle(when_ns)
             actions: List[Action] = [sent, *(self._send(one.fields, due_ns, response.cause_ns, when_ns) for one in response.steps)]
             if response.reply.hangs_up:
                 self._end(1000, "", when_ns)
@@ -541,7 +560,10 @@ class RealtimeSimulator(SimulatedService):
             piece = made.samples[start:stop]
             pcm = self._pcm or _NO_PCM
             self._has_spoken = True
-            self._lengths_ns[fields["item_id"]] = self._lengths_ns.get(fields["item_id"], 0) + pcm.linear.length_ns(len(piece))
+            length_ns = pcm.linear.length_ns(len(piece))
+            self._lengths_ns[fields["item_id"]] = self._lengths_ns.get(fields["item_id"], 0) + length_ns
+            # A speaker plays it behind what it has.
+            self._plays_until_ns = max(self._plays_until_ns, response.at_ns) + length_ns
             return {**fields, "delta": encoded_samples(piece, pcm)}
         if name.startswith("conversation.item."):
             item = fields["item"]
@@ -550,7 +572,7 @@ class RealtimeSimulator(SimulatedService):
                 fields = {**fields, "previous_item_id": previous}
             self._items[item["id"]] = item
         elif name.startswith("response.output_item."):
-            response.output[fields["item"]["id"]] = fields["item"]
+            response.output[fields["item"]["id"]] = self._items[fields["item"]["id"]] = fields["item"]
         elif name == "response.done":
             return {"type": name, "response": self._response_object(response, "completed", fields["response"]["asked"])}
         if name == "response.function_call_arguments.done" and response.call is not None:
@@ -561,6 +583,24 @@ class RealtimeSimulator(SimulatedService):
     def _act_heard(self, when_ns: int) -> List[Action]:
         assert self._late is not None
         self._take_heard(self._uplink.heard(self._late.heard()), when_ns)
+        return []
+
+    def _be_idle(self, at_ns: int) -> None:
+        """Wait for the user from when the reply is played, for as long as the session says."""
+        idle_ms: Any = self._detection.get("idle_timeout_ms")
+        if self._detection.get("type") == "server_vad" and _is_number(idle_ms, 1, _MAX_MS) and self._speaking_item is None:
+            self._idle_at_ns = max(at_ns, self._plays_until_ns) + int(idle_ms) * MS
+
+    def _act_idle(self, when_ns: int) -> List[Action]:
+        """Take what was written since the reply was played for a turn in which nothing was said, and answer it."""
+        self._idle_at_ns = None
+        item, end_ns = self._ids.new("item"), self._uplink.end_ns
+        start_ns = max(0, end_ns - int(self._detection["idle_timeout_ms"]) * MS)
+        span = {"audio_start_ms": start_ns // MS, "audio_end_ms": end_ns // MS, "item_id": item}
+        self._post({"type": "input_audio_buffer.timeout_triggered", **span}, when_ns, when_ns)
+        silent = HeardTurn(end_ns - start_ns, self._uplink.sound(start_ns, end_ns))
+        self._commit(item, silent, when_ns, when_ns, is_silent=True)
+        self._respond({}, when_ns, when_ns)
         return []
 
     def _act_expired(self, when_ns: int) -> List[Action]:
@@ -575,8 +615,15 @@ class RealtimeSimulator(SimulatedService):
         self._response = None
         self._post(Close(code, reason), at_ns, at_ns)
 
+    def _is_said(self, fields: Fields) -> bool:
+        return not self._is_beta or fields["type"] != "conversation.item.done"
+
+    def _named(self, fields: Fields) -> Optional[Fields]:
+        """A message under the names that the app has asked for; None for one that there is not under these."""
+        return as_beta(fields) if self._is_beta else fields
+
     def _send(self, fields: Fields, due_ns: int, cause_ns: int, when_ns: int) -> Send:
-        message = frame(fields, self._ids.new("event"))
+        message = frame(self._named(fields) or fields, self._ids.new("event"))
         return Send(message, due_ns=due_ns, cause_ns=min(cause_ns, due_ns), held_ns=max(0, when_ns - due_ns))
 
 

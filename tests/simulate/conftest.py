@@ -58,6 +58,7 @@ class Talk:
         options: Optional[Options] = None,
         *,
         query: Tuple[Tuple[str, str], ...] = (),
+        headers: Tuple[Tuple[str, str], ...] = (),
         conversion: Any = None,
         kind: Any = Simulator,
     ):
@@ -65,7 +66,7 @@ class Talk:
         self.actions: List[Tuple[int, Any]] = []
         self.is_verbose = ("verbose_transcription", "true") in query
         self.now_ns = 0
-        self._take(Opened(0, 0, handshake=Handshake("/v0/evi/chat", query)))
+        self._take(Opened(0, 0, handshake=Handshake("/v0/evi/chat", query, headers)))
 
     def run_to(self, at_ms: float) -> None:
         """Let the time pass; nobody says anything."""

@@ -54,9 +54,9 @@ TURN = [
 def begin(talk):
     """Begins a conversation: ``begin(partner, options)``."""
 
-    def begin(partner=None, options=REALTIME_OPTIONS, query=(("model", "m"),)):
-        found = talk(partner or Parrot(), options, query=query, kind=RealtimeSimulator)
-        found.events = [Opened(0, 0, Handshake("/v1/realtime", query))]
+    def begin(partner=None, options=REALTIME_OPTIONS, query=(("model", "m"),), headers=()):
+        found = talk(partner or Parrot(), options, query=query, headers=headers, kind=RealtimeSimulator)
+        found.events = [Opened(0, 0, Handshake("/v1/realtime", query, headers))]
         return found
 
     return begin
@@ -152,6 +152,106 @@ def test_a_spoken_turn_comes_in_the_services_order(begin):
     assert audio[-1][0] - audio[0][0] < sum(length_ms for _, length_ms in audio[:-1])
     (turn,) = DIALECT.turns(session_of(conversation).events)
     assert (turn.speech.begin_ns, turn.reply_text) == (100 * MS, said(conversation)[0])
+
+
+def listening(**detection):
+    """A message that sets how turns are detected."""
+    return {"type": "session.update", "session": {"audio": {"input": {"turn_detection": {"type": "server_vad", **detection}}}}}
+
+
+def test_a_user_who_says_nothing_for_too_long_is_a_turn(begin):
+    """So long after the reply was played, not after it came; the time is the session's, and what was written since is committed."""
+    conversation = begin(parse({"turn": [{"say": "Hello there, how are you?"}, {"say": "Are you still there?"}]}).partner())
+    send(conversation, 50, **listening(idle_timeout_ms=2_000))
+    begin_ms = speak(conversation, 100, 600)
+    for at_ms in range(begin_ms, 7_500, 20):
+        send(conversation, at_ms, type="input_audio_buffer.append", audio=base64.b64encode(bytes(RATE // 25)).decode())
+    ((timeout_ms, timeout),) = conversation.of("input_audio_buffer.timeout_triggered")
+    deltas = [(at, len(base64.b64decode(fields["delta"])) / 48) for at, fields in conversation.of("response.output_audio.delta")]
+    first = [one for one in deltas if one[0] < timeout_ms]
+    assert timeout_ms == pytest.approx(first[0][0] + sum(length_ms for _, length_ms in first) + 2_000, abs=1)
+    assert timeout["audio_end_ms"] - timeout["audio_start_ms"] == 2_000
+    assert timeout["audio_end_ms"] == pytest.approx(timeout_ms - 100, abs=20)
+    committed = [fields["item_id"] for at, fields in conversation.of("input_audio_buffer.committed") if at >= timeout_ms]
+    assert committed == [timeout["item_id"]]
+    assert said(conversation) == ["Hello there, how are you?", "Are you still there?"]
+    causes = DIALECT.causes(session_of(conversation).events)
+    assert len(causes) == len(conversation.messages)
+
+
+@pytest.mark.parametrize(
+    ("detection", "n"),
+    [({"idle_timeout_ms": 2_000}, 1), ({"idle_timeout_ms": None}, 0), ({"idle_timeout_ms": "x"}, 0), ({"idle_timeout_ms": 0}, 0)],
+)
+def test_only_what_the_session_says_is_too_long(begin, detection, n):
+    """A number of milliseconds; a user who speaks in time is not asked, nor one who has said nothing yet."""
+    conversation = begin(parse({"turn": [{"say": "Hello."}]}).partner())
+    send(conversation, 50, **listening(**detection))
+    conversation.run_to(10_000)
+    assert conversation.of("input_audio_buffer.timeout_triggered") == []
+    at_ms = speak(conversation, 10_000, 600, 1_600)
+    speak(conversation, at_ms, 600, 700)
+    assert conversation.of("input_audio_buffer.timeout_triggered") == []
+    conversation = begin(parse({"turn": [{"say": "Hello."}]}).partner())
+    send(conversation, 50, **listening(**detection))
+    speak(conversation, 100, 600, 700)
+    conversation.run_to(60_000)
+    assert len(conversation.of("input_audio_buffer.timeout_triggered")) == n
+
+
+BETA = ("OpenAI-Beta", "realtime=v1")
+OFFER = ("Sec-WebSocket-Protocol", "realtime, openai-beta.realtime-v1")
+FLAT = {
+    "modalities": ["audio"],
+    "input_audio_format": "g711_ulaw",
+    "output_audio_format": "g711_ulaw",
+    "voice": "v",
+    "turn_detection": None,
+}
+
+
+@pytest.mark.parametrize("header", [BETA, OFFER, ("openai-beta", "Realtime=v1")])
+def test_an_app_of_the_beta_gets_the_betas_names(begin, header):
+    """Of its events, its items' parts and the fields of its session, which is flat; audio is in the format that it sets."""
+    conversation = begin(parse('[[turn]]\nsay = "Hello."').partner(), headers=(header,))
+    send(conversation, 50, type="session.update", session=FLAT)
+    at_ms = speak(conversation, 100, 600, pcm=Pcm(8_000, 1, MU_LAW))
+    send(conversation, at_ms, **COMMIT)
+    send(conversation, at_ms, **CREATE)
+    conversation.run_to(9_000)
+    expected = [
+        *("session.created", "conversation.created", "session.updated", "input_audio_buffer.committed", "conversation.item.created"),
+        *("response.created", "response.output_item.added", "conversation.item.created", "response.content_part.added"),
+        *("response.audio_transcript.delta", "response.audio.delta", "response.audio.done", "response.audio_transcript.done"),
+        *("response.content_part.done", "response.output_item.done", "response.done", "rate_limits.updated"),
+    ]
+    assert types(conversation) == expected
+    ((_, updated),) = conversation.of("session.updated")
+    assert {name: updated["session"][name] for name in FLAT} == FLAT
+    assert not {"audio", "type", "output_modalities"} & set(updated["session"])
+    ((_, done),) = conversation.of("response.done")
+    (message,) = done["response"]["output"]
+    assert (done["response"]["modalities"], message["content"]) == (["audio"], [{"type": "audio", "transcript": "Hello."}])
+    (turn,) = DIALECT.turns(session_of(conversation).events)
+    assert turn.reply_text == "Hello."
+    n_bytes = sum(len(base64.b64decode(fields["delta"])) for _, fields in conversation.of("response.audio.delta"))
+    assert n_bytes % 8 == 0
+    null = replay_session(session_of(conversation), handler="recorded")
+    assert null.passed, "\n".join(null.lines())
+
+
+def test_an_app_of_the_beta_asks_for_text(begin):
+    """In its session, or with the response, by the beta's word for it; whoever does not ask for the beta gets today's names."""
+    for session, response in (({"modalities": ["text"]}, {}), ({}, {"modalities": ["text"]})):
+        conversation = begin(parse('[[turn]]\nsay = "Hello."').partner(), headers=(BETA,))
+        send(conversation, 50, type="session.update", session=session)
+        send(conversation, 60, **typed("Hi"))
+        send(conversation, 70, **CREATE, response=response)
+        conversation.run_to(9_000)
+        assert [fields["text"] for _, fields in conversation.of("response.text.done")] == ["Hello."]
+        ((_, part),) = conversation.of("response.content_part.done")
+        assert part["part"] == {"type": "text", "text": "Hello."}
+    assert not {"response.text.delta", "conversation.item.created"} & set(types(begin(headers=(("OpenAI-Beta", "other=v1"),))))
 
 
 @pytest.mark.parametrize("sets_transcription", [True, False])
