@@ -365,7 +365,8 @@ class AppRun:
     def _unknown(self, asked: str) -> None:
         dialect = self._plan.dialect
         chat, histories = (f"GET {path} (WebSocket)" for path in dialect.chat_paths[:1]), (f"GET {path}" for path in dialect.history_paths)
-        there = ", ".join([*chat, f"POST {dialect.token_path}", *histories])
+        tokens = () if dialect.token_path is None else (f"POST {dialect.token_path}",)
+        there = ", ".join([*chat, *tokens, *histories])
         what = f"the app asked the service for {asked}, which a session does not contain; it answers only {there}"
         self._journal.note(NETWORK, what=self._plan.redact(what))
 

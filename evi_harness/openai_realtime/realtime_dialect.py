@@ -9,6 +9,7 @@ import json
 from contextlib import suppress
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple, Union
 
+from evi_harness.json_dialects.dialect_defaults import NO_OBJECT, DialectDefaults
 from evi_harness.json_dialects.json_messages import in_one_order, member, without_members
 from evi_harness.openai_realtime import (
     realtime_audio,
@@ -24,7 +25,7 @@ from evi_harness.openai_realtime.realtime_messages import AUDIO, AWAITED, is_kno
 from evi_harness.openai_realtime.realtime_reading import item_of, read, string
 from evi_harness.session.events import TEXT, Event, Frame, Handshake
 from evi_harness.session.json_places import members
-from evi_harness.session.protocols import Cause, FrameAudio, HttpAnswer, Message, Saying, ToldSession, Truncated, Variables
+from evi_harness.session.protocols import Cause, FrameAudio, Message, Saying, Truncated, Variables
 from evi_harness.session.turn import Turn
 
 __all__ = ["OPENAI_REALTIME", "OpenaiRealtime"]
@@ -42,10 +43,9 @@ _MAX_BYTES = 20 * 1024 * 1024 + 1024
 _SETTING_UP = frozenset({"session.created", "session.update", "session.updated", "conversation.created"})
 # What names the conversation that is asked for, and no account or SDK.
 _COMPARED_QUERY = ("model", "intent", "deployment")
-NO_OBJECT = "no JSON object"
 
 
-class OpenaiRealtime:
+class OpenaiRealtime(DialectDefaults):
     """The dialect of OpenAI's Realtime protocol. ``OPENAI_REALTIME`` is the one that is needed.
 
     The members are those of ``session.protocols.Dialect``, where they are documented.
@@ -59,15 +59,12 @@ class OpenaiRealtime:
     # Of those that have one for all; at others each account has its own.
     hosts: Tuple[str, ...] = ("api.openai.com", "api.x.ai")
     chat_paths: Tuple[str, ...] = ("/v1/realtime", "/realtime", "/openai/v1/realtime", "/openai/realtime", "/voice-live/realtime")
-    # The protocol has no history of its own.
-    history_paths: Tuple[str, ...] = ()
     token_path: str = "/realtime/client_secrets"  # noqa: S105 - a path, no password
     service_url: str = "https://api.openai.com"
     # What the SDK calls the base, and Azure's; each account has a host of its own there.
     bases: Tuple[str, ...] = ("/openai/v1", "/openai", "/voice-live", "/v1")
     variables: Variables = Variables(names.API_KEY, names.BASE_URL, other_keys=names.OTHER_KEYS, base_path="/v1")
     secret_names: FrozenSet[str] = _SECRET_NAMES
-    folded_names: FrozenSet[str] = frozenset()
     message_limits: Tuple[int, ...] = (_MAX_BYTES,)
 
     def __init__(self, *, strict: bool = False) -> None:
@@ -101,10 +98,6 @@ class OpenaiRealtime:
         """Whether a sent message gives the format of the user's audio."""
         return message.type == "session.update" and input_format(member(message.fields, "session"))
 
-    def gives_format(self, message: Message) -> bool:  # noqa: ARG002 - the protocol's
-        """Never that alone: a session.update says of what type the session is, at least."""
-        return False
-
     def sets_up(self, message: Message) -> bool:
         """Whether a message is the session's configuration, or begins the conversation."""
         return message.type in _SETTING_UP
@@ -122,10 +115,6 @@ class OpenaiRealtime:
                 start, stop = places[-1].start, places[-1].stop
                 return Frame(TEXT, answer.payload[:start] + json.dumps(call_id).encode() + answer.payload[stop:])
         return answer
-
-    def is_error(self, message: Message) -> bool:
-        """Whether a received message is an ``error``."""
-        return message.type == "error"
 
     def ended_by(self, message: Message) -> Optional[str]:
         """The code of an error behind which the session ends."""
@@ -209,10 +198,6 @@ class OpenaiRealtime:
         """Why the service does not take some sent messages, by seq."""
         return realtime_failures.rejected(events)
 
-    def chunk(self, message: Message) -> Optional[Tuple[str, int]]:  # noqa: ARG002 - the protocol's
-        """None: no message says which piece of a sentence its audio is."""
-        return None
-
     def comparable_handshakes(self, recorded: Handshake, live: Handshake) -> Tuple[Mapping[str, Any], Mapping[str, Any]]:
         """What is asked for: the model, or what else the query names. If ``strict``, the paths too."""
         if not recorded.query:
@@ -221,10 +206,6 @@ class OpenaiRealtime:
         then, now = ({name: value for name, value in one.query if name in _COMPARED_QUERY} for one in (recorded, live))
         paths = ({"path": recorded.path}, {"path": live.path}) if self._strict else ({}, {})
         return {**paths[0], "query": then}, {**paths[1], "query": now}
-
-    def resumed(self, handshake: Handshake) -> Optional[str]:  # noqa: ARG002 - the protocol's
-        """None: each connection begins a new conversation."""
-        return None
 
     def turns(self, events: Sequence[Event]) -> List[Turn]:
         """The turns of a session."""
@@ -237,10 +218,6 @@ class OpenaiRealtime:
     def saying(self, kind: str, message: Message) -> Optional[Saying]:
         """The words of a message."""
         return realtime_describing.saying(kind, message)
-
-    def history(self, request: Handshake, sessions: Sequence[ToldSession]) -> Optional[HttpAnswer]:  # noqa: ARG002 - the protocol's
-        """None: a conversation is kept nowhere."""
-        return None
 
     def typed(self, message: Message) -> Optional[str]:
         """The text of an item of the user's."""

@@ -476,7 +476,7 @@ class Dialect(Protocol):
         version: Of its table of causes; stands in a replay's header.
         hosts: Where apps find the service by default, the usual one first.
         chat_paths: Paths on which a client opens the socket, the usual one first.
-        token_path: Path on which a client gets an access token, behind whatever stands before the chat's.
+        token_path: Path on which a client gets an access token, behind whatever stands before the chat's; None for no such path.
         history_paths: Paths on which a client gets what a conversation was, with ``{id}`` in the place of an id; those that a session has
             an answer to.
         service_url: http or https URL of the service where nobody names another.
@@ -492,7 +492,6 @@ class Dialect(Protocol):
     version: int
     hosts: Tuple[str, ...]
     chat_paths: Tuple[str, ...]
-    token_path: str
     history_paths: Tuple[str, ...]
     service_url: str
     bases: Tuple[str, ...]
@@ -500,6 +499,10 @@ class Dialect(Protocol):
     secret_names: FrozenSet[str]
     folded_names: FrozenSet[str]
     message_limits: Tuple[int, ...]
+
+    @property
+    def token_path(self) -> Optional[str]:
+        """See above; one that always has a path may say ``str``."""
 
     def strictly(self) -> Dialect:
         """The same dialect, which compares also what is given anew in each run."""

@@ -40,7 +40,7 @@ class WrappedDialect:
         self.version: int = within.version
         self.hosts: Tuple[str, ...] = within.hosts
         self.chat_paths: Tuple[str, ...] = within.chat_paths
-        self.token_path: str = within.token_path
+        self.token_path: Optional[str] = within.token_path
         self.history_paths: Tuple[str, ...] = within.history_paths
         self.service_url: str = within.service_url
         self.bases: Tuple[str, ...] = within.bases

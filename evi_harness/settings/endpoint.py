@@ -35,12 +35,12 @@ class Endpoint:
     Attributes:
         base_url: http or https URL, with no slash at the end and without the chat's path: what the SDK takes.
         chat_path: The path of the chat behind it.
-        token_path: The path behind it on which access tokens are got.
+        token_path: The path behind it on which access tokens are got, None where there is none.
     """
 
     base_url: str
     chat_path: str
-    token_path: str
+    token_path: Optional[str]
 
     @property
     def chat_url(self) -> str:
@@ -49,8 +49,8 @@ class Endpoint:
 
     @property
     def token_url(self) -> str:
-        """Where access tokens are got."""
-        return self.base_url + self.token_path
+        """Where access tokens are got; the service itself where there is no path for them."""
+        return self.base_url + (self.token_path or "")
 
     @property
     def host(self) -> str:

@@ -11,7 +11,7 @@ from evi_harness.session.protocols import Dialect
 from evi_harness.session.wrapped_dialect import WrappedDialect
 
 METHODS = sorted(name for name, _ in inspect.getmembers(Dialect, inspect.isfunction) if not name.startswith("_"))
-FACTS = sorted(Dialect.__annotations__)
+FACTS = sorted([*Dialect.__annotations__, *(name for name, _ in inspect.getmembers(Dialect, lambda one: isinstance(one, property)))])
 
 
 class Within:
