@@ -411,7 +411,8 @@ class RealtimeSimulator(SimulatedService):
         item, is_text = self._ids.new("item"), response.modalities == ("text",)
         place = {"response_id": response.identity, "item_id": item, "output_index": 0, "content_index": 0}
         said = " ".join(sentence.text for sentence in response.reply.sentences)
-        kind, text_of = ("output_text", "text") if is_text else ("output_audio", "transcript")
+        # A part is called by what it is in the events of a response, and by whose it is within an item: so in all recorded sessions.
+        kind, text_of = ("text", "text") if is_text else ("audio", "transcript")
         yield from self._item_begins(response, message_item(item, "assistant", "in_progress"), 0, delay_ns)
         yield _Step(0, {"type": "response.content_part.added", **place, "part": {"type": kind, text_of: ""}})
         name = "response.output_text" if is_text else "response.output_audio_transcript"
@@ -423,9 +424,9 @@ class RealtimeSimulator(SimulatedService):
         if not is_text:
             yield _Step(0, {"type": "response.output_audio.done", **place})
         yield _Step(0, {"type": f"{name}.done", **place, text_of: said})
-        part = {"type": kind, text_of: said}
-        yield _Step(0, {"type": "response.content_part.done", **place, "part": part})
-        yield from self._item_ends(response, message_item(item, "assistant", "completed", (part,)), 0)
+        yield _Step(0, {"type": "response.content_part.done", **place, "part": {"type": kind, text_of: said}})
+        content = {"type": f"output_{kind}", text_of: said}
+        yield from self._item_ends(response, message_item(item, "assistant", "completed", (content,)), 0)
 
     def _sound(self, response: _Response, sentence: Sentence, place: Fields) -> Iterator[_Step]:
         latency, reply = self._options.latency, response.reply

@@ -125,6 +125,20 @@ def said(conversation):
     return [fields[names[fields["type"]]] for _, fields in conversation.of(*names)]
 
 
+@pytest.mark.parametrize(("modality", "kind"), [("audio", "audio"), ("text", "text")])
+def test_a_part_is_called_by_what_it_is(begin, modality, kind):
+    """In the events of a response; within its item it is an output, as the clients that check what they get expect."""
+    conversation = begin()
+    send(conversation, 10, type="session.update", session={"type": "realtime", "output_modalities": [modality]})
+    send(conversation, 20, **typed("Hello."))
+    send(conversation, 30, type="response.create")
+    conversation.run_to(10_000)
+    parts = [fields["part"]["type"] for _, fields in conversation.of("response.content_part.added", "response.content_part.done")]
+    assert parts == [kind, kind]
+    ((_, done),) = conversation.of("response.done")
+    assert [part["type"] for one in done["response"]["output"] for part in one["content"]] == [f"output_{kind}"]
+
+
 def test_a_session_says_whose_it_is(begin):
     """In its id, in the note at the opening, and by the model that was asked for; nothing else comes unasked."""
     conversation = begin()
