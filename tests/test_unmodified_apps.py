@@ -210,3 +210,25 @@ def test_what_is_wrong_with_it_is_found(app: str, wrong: str, tmp_path: Path, mo
     found = [one.kind for one in result.deviations] + [one.kind for one in result.findings if one.fails]
     assert sorted(found) == FOUND[wrong], "\n".join(result.lines())
     assert result.exit_code == 1
+
+
+@pytest.mark.usefixtures("other_sound")
+def test_a_handler_has_other_sound_packages_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replayed in this process: it hears the user by PyAudio, and what it plays backwards is heard."""
+    for folder in (APPS, tmp_path / "packages"):
+        monkeypatch.syspath_prepend(folder)
+    (tmp_path / "app.py").write_text(
+        "import evi_harness\nimport pyaudio\nimport pyaudio_client as app\n"
+        "async def main(socket):\n"
+        "    audio = pyaudio.PyAudio()\n"
+        "    replies = app.Replies(audio, None)\n"
+        "    whole = replies.waiting.put_nowait\n"
+        "    replies.waiting.put_nowait = lambda samples: whole(samples[::-1])\n"
+        "    await app.converse(evi_harness.websocket_of(socket), audio, replies, reads=True)\n",
+        encoding="utf-8",
+    )
+    result = replay_session(SPOKEN, handler=f"{tmp_path / 'app.py'}:main")
+    # The tasks of this app go on beyond the connection.
+    assert [one.kind for one in result.findings if one.fails] == ["wrong_audio", "leaked_task"]
+    assert "pyaudio" not in sys.modules
+    assert len([event for event in result.session.sent if not event.frame.is_text]) > 300

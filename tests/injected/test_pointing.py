@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import socket
 import ssl
+import sys
 
 import pytest
 
@@ -64,3 +66,15 @@ def test_a_file_is_the_microphone(pointed):
             sounddevice.sleep(1)
         assert stream.samplerate == 8000
     assert blocks[0] == b"\1\2" * 80
+
+
+def test_a_file_is_the_microphone_of_pyaudio_too(pointed, monkeypatch, tmp_path):
+    """Where that is installed, whether or not it could be loaded."""
+    (tmp_path / "pyaudio.py").write_text("raise ImportError('no library')\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "pyaudio", raising=False)
+    pointed(pcm=Pcm(8000, 1), samples=b"\1\2" * 80)
+    pyaudio = importlib.import_module("pyaudio")
+    audio = pyaudio.PyAudio()
+    assert audio.open(8000, 1, pyaudio.paInt16, input=True).read(80) == b"\1\2" * 80
+    audio.terminate()
