@@ -15,6 +15,7 @@ from evi_harness.acts.imports.import_events import import_events
 from evi_harness.acts.replay import replay_session
 from evi_harness.acts.sessions import check_session
 from evi_harness.dialects import dialect_of
+from evi_harness.errors import NotAHandler
 from evi_harness.replay.judging.deviations import Deviation
 from evi_harness.session.events import Sent
 from evi_harness.session.session import Session
@@ -97,6 +98,49 @@ def test_a_response_that_is_not_asked_for_is_one_deviation(folder: Path, tmp_pat
     assert isinstance(asked, Sent)
     assert (only.kind, json.loads(asked.frame.payload)) == ("missing", {"type": "response.create"})
     assert len(only.consequences) == 3
+
+
+SYNCHRONOUS = """
+from openai import OpenAI
+
+WEATHER = {weather!r}
+
+def main(connection):
+    connection.session.update(session={{"type": "realtime", "output_modalities": ["text"], "tools": [WEATHER]}})
+    question = [{{"type": "input_text", "text": "What is the weather in Bath?"}}]
+    connection.conversation.item.create(item={{"type": "message", "role": "user", "content": question}})
+    connection.response.create()
+    is_answered = False
+    for event in connection:
+        if event.type == "response.function_call_arguments.done":
+            output = {{"type": "function_call_output", "call_id": event.call_id, "output": "rain, 11 degrees"}}
+            connection.conversation.item.create(item=output)
+            is_answered = True
+        elif event.type == "response.done":
+            if not is_answered:
+                break
+            is_answered = False
+            connection.response.create()
+
+if __name__ == "__main__":
+    with OpenAI(api_key="none").realtime.connect(model="gpt-realtime") as connection:
+        main(connection)
+"""
+
+
+@pytest.mark.slow
+def test_an_app_on_the_synchronous_client_is_replayed_in_real_time(folder: Path, tmp_path: Path) -> None:
+    """As it runs, by its command; as a handler it is refused, with that command."""
+    pytest.importorskip("openai", reason="the extra openai is not installed")
+    names: Dict[str, Any] = {}
+    exec(compile(APP.read_text(encoding="utf-8").partition("async def main")[0], str(APP), "exec"), names)
+    app = tmp_path / "synchronous_app.py"
+    app.write_text(SYNCHRONOUS.format(weather=names["WEATHER"]), encoding="utf-8")
+    result = replay_session(folder, handler=app_command([sys.executable, str(app)]), clock="real")
+    assert result.passed, "\n".join(result.lines())
+    with pytest.raises(NotAHandler) as raised:
+        replay_session(folder, handler=f"{app}:main")
+    assert "--clock real -- python app.py" in str(raised.value.hint)
 
 
 FIXTURES = APP.parents[1]

@@ -6,6 +6,7 @@ either is refused, and so is a method for an event that neither the SDK nor the 
 
 from __future__ import annotations
 
+import dis
 import functools
 import inspect
 from dataclasses import replace
@@ -37,6 +38,14 @@ _TYPES: Mapping[str, str] = {
     "ClientConnection": WEBSOCKET,
     "WebSocketClientProtocol": WEBSOCKET,
 }
+
+# How the connection of the synchronous client is read; whoever only registers what is to be called reads nothing.
+_READS = frozenset({"recv", "recv_bytes"})
+_ITERATES = "GET_ITER"
+_AS_IT_RUNS = (
+    "Make it async def main(connection), or replay the app that connects by the synchronous client as it runs: "
+    "evi-harness replay SESSION --clock real -- python app.py"
+)
 
 _WHAT_WOULD_BE = Words(
     """A handler is one of these, or a class of such objects, or a function without parameters that returns one:
@@ -106,6 +115,8 @@ def _of_function(function: Callable[..., Any], name: str) -> Callbacks:
             more = ", ".join(list(parameters_of(function) or ())[1:])
             hint = Words("Its other parameters need a default, or a value given with ", GIVEN, ".")
             raise NotAHandler(f"{name} takes more than the connection: {more}", hint=hint)
+        if first == CONNECTION and _reads_synchronously(function):
+            raise _synchronous(name)
         return Callbacks(name, main=_conversing(function, name, below=first == WEBSOCKET))
     if takes(function, 2) and not takes(function, 1):
         holder = _Holder()
@@ -121,6 +132,22 @@ def _of_function(function: Callable[..., Any], name: str) -> Callbacks:
     raise NotAHandler(f"{name} is not a handler: {_kind(function)}", hint=_WHAT_WOULD_BE)
 
 
+def _reads_synchronously(function: Callable[..., Any]) -> bool:
+    """Whether a function, which takes the connection first, reads it as that of the synchronous client is read."""
+    plain, _ = unwrapped(function)
+    parameters = list(parameters_of(function) or ())
+    code = getattr(plain, "__code__", None)
+    if code is None or not parameters or inspect.iscoroutinefunction(plain):
+        return False
+    steps = list(dis.get_instructions(code))
+    follow = [then for one, then in zip(steps, steps[1:]) if one.opname.startswith("LOAD_FAST") and one.argval == parameters[0]]
+    return any(then.opname == _ITERATES or then.argval in _READS for then in follow)
+
+
+def _synchronous(name: str) -> NotAHandler:
+    return NotAHandler(f"{name} reads the connection of the synchronous client, and a handler gets the asynchronous one", hint=_AS_IT_RUNS)
+
+
 def _conversing(function: Callable[..., Any], name: str, *, below: bool) -> Callable[..., Any]:
     """A coroutine that gives a function the connection, and dispatches events for one that only registers what is to be called.
 
@@ -131,7 +158,13 @@ def _conversing(function: Callable[..., Any], name: str, *, below: bool) -> Call
     """
 
     async def conversing(connection: Any) -> Any:
-        result = function(connection._connection if below else connection)
+        try:
+            result = function(connection._connection if below else connection)
+        except TypeError as error:
+            # Whoever hands the connection on to what iterates over it is known only now.
+            if f"{type(connection).__name__!r} object is not iterable" in str(error):
+                raise _synchronous(name) from error
+            raise
         if inspect.isawaitable(result):
             return await result
         dispatch, registry = (getattr(connection, one, None) for one in ("dispatch_events", "_event_handler_registry"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, List
 
@@ -173,6 +174,40 @@ def test_what_is_no_handler_is_refused(handler: Any, said: str) -> None:
     """A method for no event too: it would never be called."""
     with pytest.raises(NotAHandler, match=said):
         of(handler)
+
+
+def _iterates(connection: Any) -> None:
+    for event in connection:
+        del event
+
+
+def _receives(connection: Any) -> None:
+    while connection.recv():
+        pass
+
+
+def _hands_on(connection: Any) -> None:
+    _iterates(connection)
+
+
+@pytest.mark.parametrize("handler", [_iterates, _receives, partial(_iterates)])
+def test_what_reads_as_the_synchronous_client_is_read_is_refused(handler: Any) -> None:
+    """Before anything runs, with the command that replays it."""
+    with pytest.raises(NotAHandler) as raised:
+        of(handler)
+    assert "--clock real" in str(raised.value.hint)
+
+
+def test_what_hands_the_connection_on_to_such_is_refused_when_it_does() -> None:
+    """What else it raises is its own."""
+    with pytest.raises(NotAHandler):
+        asyncio.run(of(_hands_on).main(Connection()))
+
+    def fails(connection: Any) -> None:
+        raise TypeError(f"{connection} is not what I like")
+
+    with pytest.raises(TypeError):
+        asyncio.run(of(fails).main(Connection()))
 
 
 def test_arguments_that_nobody_takes_are_refused() -> None:
