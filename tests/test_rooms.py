@@ -144,6 +144,7 @@ REPLACE_FOR_GOOD = {
     "injected.children": "how such a process starts others",
     "injected.leading": "where a name leads in such a process",
     "injected.tls_left_out": "TLS of such a process",
+    "injected.listening": "what tells where such a process listens",
     "injected.real_time_watch": "what sees the exceptions of such a process, and how it ends",
     "injected.typed_input": "the input of such a process",
     "injected.noted_input": "what such a process reads its input with",

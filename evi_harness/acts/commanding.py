@@ -26,6 +26,7 @@ def app_command(
     stdin: Optional[AnyPath] = None,
     follow: bool = True,
     together: bool = False,
+    drive: Sequence[str] = (),
 ) -> AppCommand:
     """Name the command that starts an app, to replay the whole app in place of a handler.
 
@@ -41,6 +42,8 @@ def app_command(
         follow: Whether the Python programs that the app starts are part of the replay; the first of all to connect has the session.
         together: Whether the sessions of ``replay_sessions`` are the connections of one run of the app. It is started once for each of
             them, finds all of them each time, and is judged by that one.
+        drive: A second command, one string each, that calls an app which waits for callers; in real time only. It is started once the app
+            listens, with the app's address in place of ``{app}`` and in EVI_HARNESS_APP, and the run ends when it has ended.
 
     Returns:
         A value for ``handler``.
@@ -62,7 +65,11 @@ def app_command(
             raise UsageError(
                 f"there is no file {typed!r}", hint="Give a file with what the user types, or - for the input of this process."
             )
-    return AppCommand(tuple(words), () if base_url is None else _place_of(base_url), base_url, typed, follow, together)
+    if isinstance(drive, str):
+        with value_of("drive"):
+            raise UsageError(f"a command is a list of words, not {drive!r}", hint="Split it, for example with shlex.split.")
+    hosts = () if base_url is None else _place_of(base_url)
+    return AppCommand(tuple(words), hosts, base_url, typed, follow, together, drive=tuple(drive))
 
 
 def _place_of(url: str, *, source: Union[str, Parameter] = Parameter("base_url"), dialect: Optional[Dialect] = None) -> Hosts:  # noqa: B008 - it never changes
@@ -111,6 +118,9 @@ def check_command(asked: ReplayOptions, n_starts: int = 1) -> None:
             hint = Words("Give ", Parameter("clock", VIRTUAL), " or ", Parameter("clock", REAL), ".")
             raise UsageError(f"the clock {AUTO_CLOCK!r} is for a command, and a handler is replayed on one of the two", hint=hint)
         return
+    if asked.handler.drive and asked.clock != REAL:
+        hint = Words("Give ", Parameter("clock", REAL), " too, or leave out ", Parameter("drive"), ".")
+        raise UsageError("what calls an app does so in real time", hint=hint)
     if asked.clock != VIRTUAL:
         _check_in_real_time(asked, asked.handler)
     if asked.microphone != AUTO:

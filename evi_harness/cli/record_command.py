@@ -14,6 +14,7 @@ from evi_harness.cli.options.grouped import HANDLER, LIVE, OUTPUT, SOUND, TIME, 
 from evi_harness.cli.options.handler_arguments import arguments_option
 from evi_harness.cli.options.page_options import html_option, page_progress, require_place
 from evi_harness.cli.options.seconds import Seconds
+from evi_harness.cli.options.with_a_command import split_words
 from evi_harness.cli.printing import echo
 
 __all__ = ["command"]
@@ -111,6 +112,14 @@ _OF_OUR_OWN_APP: Dict[str, str] = {
     brief="With --simulate: what it says, a TOML file.",
     help="With --simulate: the script that it follows, a TOML file; see docs/how-to/simulator.md.",
 )
+@option(
+    "--drive",
+    group=HANDLER,
+    metavar="COMMAND",
+    brief="With COMMAND: another one, which calls the app.",
+    help="With COMMAND: start this second command once the app listens for callers, and interrupt the app when it has ended. {app} in it "
+    "stands for the app's address, HOST:PORT.",
+)
 @click.argument("words", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
 def command(
     mic: Optional[Path],
@@ -129,6 +138,7 @@ def command(
     audio_format: str,
     simulate: bool,
     script: Optional[Path],
+    drive: Optional[str],
     words: Tuple[str, ...],
 ) -> int:
     """Talk to EVI through the microphone, as in Hume's quickstart, or run your own app, and record the session.
@@ -143,9 +153,11 @@ def command(
     recorded. docs/how-to/proxy.md has examples.
     """
     if words:
-        return _record_app(words, base_url, dialect, out, name, duration, mic, simulate=simulate, script=script)
+        return _record_app(words, base_url, dialect, out, name, duration, mic, simulate=simulate, script=script, drive=drive)
     if click.get_current_context().get_parameter_source("dialect") is ParameterSource.COMMANDLINE:
         raise click.UsageError("--dialect needs a COMMAND: without one, evi-harness talks to EVI itself, with its SDK")
+    if drive is not None:
+        raise click.UsageError("--drive needs a COMMAND")
     if simulate or script is not None:
         raise click.UsageError(
             "--simulate and --script need a COMMAND; without one, start evi-harness serve --simulate and give its --base-url"
@@ -195,6 +207,7 @@ def _record_app(
     *,
     simulate: bool,
     script: Optional[Path],
+    drive: Optional[str],
 ) -> int:
     given = click.get_current_context().get_parameter_source
     for param in click.get_current_context().command.params:
@@ -209,7 +222,9 @@ def _record_app(
     from evi_harness.settings.interrupts import Interrupts
 
     proxy = ProxyOptions(upstream=base_url, out=out, name=name, dialect=dialect)
-    options = CommandOptions(words, proxy, is_simulated=simulate, script=script, mic=mic, duration_s=duration)
+    options = CommandOptions(
+        words, proxy, is_simulated=simulate, script=script, mic=mic, duration_s=duration, drive=split_words(drive or "")
+    )
     with Interrupts() as interrupts:
         interrupts.over(for_good=click.get_current_context().meta.get(ENDS, False))
         # Standard output is the app's.

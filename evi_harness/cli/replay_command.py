@@ -22,7 +22,7 @@ from evi_harness.cli.options.incomplete_option import ALLOW_INCOMPLETE, allow_in
 from evi_harness.cli.options.min_sessions import min_sessions_option
 from evi_harness.cli.options.page_options import html_option, page_progress, require_place
 from evi_harness.cli.options.seconds import Seconds
-from evi_harness.cli.options.with_a_command import refuse_with_a_command
+from evi_harness.cli.options.with_a_command import refuse_with_a_command, split_words
 from evi_harness.cli.printing import Advance, echo, echo_report, progress, width
 from evi_harness.cli.report_files import STANDARD_OUTPUT, absolute, json_option, write_json
 
@@ -93,6 +93,14 @@ _WORDS = "evi_harness.command"
     show_default=True,
     brief="With COMMAND: include programs that it starts.",
     help="With COMMAND: include Python programs that the app starts; the first one that connects gets the session.",
+)
+@option(
+    "--drive",
+    group=HANDLER,
+    metavar="COMMAND",
+    brief="With COMMAND: another one, which calls the app.",
+    help="With COMMAND and --clock real: start this second command once the app listens for callers, and end the run when it has ended. "
+    "{app} in it stands for the app's address, HOST:PORT.",
 )
 @option(
     "--together",
@@ -510,6 +518,8 @@ def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None
             raise click.UsageError(f"{param.opts[0]} needs --update{' or --live' if param.name in _ALSO_LIVE else ''}", ctx)
         if param.name == "follow" and _WORDS not in ctx.meta:
             raise click.UsageError(f"{param.secondary_opts[0]} needs a COMMAND", ctx)
+        if param.name == "drive" and _WORDS not in ctx.meta:
+            raise click.UsageError("--drive needs a COMMAND after --", ctx)
         if param.name == "together" and not (is_many and _WORDS in ctx.meta):
             raise click.UsageError("--together needs several sessions and a COMMAND", ctx)
         if not is_many and param.name in _OF_MANY:
@@ -579,7 +589,8 @@ def _asked(ctx: click.Context, folders: Sequence[Path], *, defer: bool) -> Repla
 
         # It is a process of its own in any case.
         stdin, follow, together = ctx.params["stdin"], ctx.params["follow"], ctx.params["together"]
-        handler = app_command(ctx.meta[_WORDS], ctx.params["base_url"], stdin=stdin, follow=follow, together=together)
+        drive = split_words(ctx.params["drive"] or "")
+        handler = app_command(ctx.meta[_WORDS], ctx.params["base_url"], stdin=stdin, follow=follow, together=together, drive=drive)
         # All of them, also where only those that failed are replayed again.
         given.update(handler=replace(handler, sessions=tuple(map(str, folders)) if together else ()), child=False)
     return ReplayOptions(**given, defer=defer)

@@ -18,12 +18,13 @@ from typing import List, Optional
 from evi_harness.dialects import adapter_for
 from evi_harness.injected.children import follow
 from evi_harness.injected.leading import lead
+from evi_harness.injected.listening import tell_of_listening
 from evi_harness.injected.loops import replace_uvloop
 from evi_harness.injected.noted_input import NotedInput
 from evi_harness.injected.real_time_watch import RealTimeWatch
 from evi_harness.injected.sound_watch import WatchedSound
 from evi_harness.injected.tls_left_out import leave_tls_out
-from evi_harness.runs.app_channel import INPUT, PLAYED, SOUND, WARNED, PointedPlan, Reports, identity_of
+from evi_harness.runs.app_channel import INPUT, LISTENS, PLAYED, SOUND, WARNED, PointedPlan, Reports, identity_of
 from evi_harness.runs.app_command import is_among
 from evi_harness.runs.user_audio import sound_in_place
 
@@ -61,6 +62,8 @@ def point(plan: PointedPlan, reports: Reports, channel: str) -> None:
     # It asks the system itself where a name leads, and has a TLS of its own.
     replace_uvloop(tell_of_uvloop, asyncio.SelectorEventLoop)
     leave_tls_out(serves)
+    if plan.tells_listening:
+        tell_of_listening(lambda host, port: reports.send(LISTENS, (host, port), by_a_fork=True))
     if plan.acted is None or plan.acted.follows:
         follow(channel, reports.share)
     # A program that the app starts may have another input: what the two say to one another is nothing that a user typed.

@@ -36,6 +36,7 @@ __all__ = [
     "FORKED",
     "INPUT",
     "IS_TERMINATED",
+    "LISTENS",
     "NEVER_ENDS",
     "NOTED",
     "OWNS",
@@ -77,6 +78,8 @@ FORKED, OWNS, SECOND = b"c", b"o", b"s"
 # While a command is replayed in real time, each with the process id and the time by the machine's monotonic clock: that the app is about to
 # connect to the service, and what was observed, a note.
 REACHED, NOTED = b"a", b"k"
+# While a command is recorded or replayed in real time, and something is to call the app: the address and the port on which it listens now.
+LISTENS = b"l"
 # While a command is recorded: that the app has read a line of its input; the state of its software sound; and at the end all that the
 # software speaker played, as ``Playback``\ s.
 INPUT, SOUND, PLAYED = b"i", b"q", b"p"
@@ -147,6 +150,7 @@ class PointedPlan:
         samples: What it plays.
         stdin: The device and the inode of the standard input whose lines are to be told; None for no lines.
         acted: Of an app that is replayed; None for one that is recorded.
+        tells_listening: Whether it is to be told where the app listens.
     """
 
     hosts: Hosts
@@ -156,6 +160,7 @@ class PointedPlan:
     samples: bytes = b""
     stdin: Optional[Tuple[int, int]] = None
     acted: Optional[ActedSession] = None
+    tells_listening: bool = False
 
     def write(self) -> int:
         """Write it into a file without a name; gives its file descriptor."""

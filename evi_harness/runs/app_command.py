@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Dict, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
-from evi_harness.carriers.admission import is_loopback_name
+from evi_harness.carriers.admission import Admission, is_loopback_name
 from evi_harness.session.protocols import Dialect
 
-__all__ = ["PLACE", "STANDARD_INPUT", "VARIABLE", "AppCommand", "Hosts", "address_for", "is_among", "led_to"]
+__all__ = ["PLACE", "STANDARD_INPUT", "VARIABLE", "AppCommand", "Hosts", "address_for", "admission_for", "is_among", "led_to"]
 
 # For an app's input: that of the process which starts it.
 STANDARD_INPUT = "-"
@@ -35,6 +35,7 @@ class AppCommand:
         follows: Whether the Python programs that it starts are followed.
         together: Whether the sessions that it is replayed with are the connections of one run.
         sessions: The folders of these sessions, in order; empty where that is the one that is replayed.
+        drive: The words of a command that calls the app, started once that listens, whose end is that of the run; none for no such.
     """
 
     words: Tuple[str, ...]
@@ -44,6 +45,7 @@ class AppCommand:
     follows: bool = True
     together: bool = False
     sessions: Tuple[str, ...] = ()
+    drive: Tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return shlex.join(self.words)
@@ -61,6 +63,21 @@ def led_to(command: AppCommand, hosts: Sequence[str], endpoint: Optional[str]) -
     named = [*hosts, *([recorded] if recorded and not is_loopback_name(recorded) else [])]
     every = (*((one.lower(), None) for one in named), *command.hosts)
     return replace(command, hosts=tuple(dict.fromkeys(every)))
+
+
+def admission_for(hosts: Hosts) -> Admission:
+    """Which requests are answered by what stands in the place of the service: those that name its host, and its own origin.
+
+    Some clients name that origin by themselves, as websocket-client does.
+
+    Args:
+        hosts: Where an app looks for the service.
+    """
+    # This machine's own names are answered anyway.
+    others = [(host, port) for host, port in hosts if not is_loopback_name(host)]
+    places = [*(host for host, _ in others), *(f"{host}:{port}" for host, port in others if port not in (None, 80, 443))]
+    origins = frozenset(f"{scheme}://{place}" for scheme in ("http", "https") for place in places)
+    return Admission(origins, frozenset(host for host, _ in others))
 
 
 def address_for(url: str, dialect: Dialect, given: Optional[str]) -> Dict[str, str]:

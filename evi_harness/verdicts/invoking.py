@@ -6,6 +6,7 @@ options that it really ran with, whether the command line, a test or a call set 
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -277,7 +278,7 @@ def _again(path: Optional[str], handler: Any, arguments: Mapping[str, Any], unus
     if isinstance(handler, AppCommand):
         words += [*([] if handler.base_url is None else ["--base-url", handler.base_url])]
         words += [*([] if handler.stdin is None else ["--stdin", handler.stdin]), *([] if handler.follows else ["--no-follow"])]
-        words += ["--together"] if handler.sessions else []
+        words += [*(["--together"] if handler.sessions else []), *(["--drive", shlex.join(handler.drive)] if handler.drive else [])]
         words += ["--", *handler.words]
     return words
 
@@ -324,6 +325,7 @@ def _handler_text(handler: Any) -> str:
         url = "" if handler.base_url is None else f", {handler.base_url!r}"
         stdin = "" if handler.stdin is None else f", stdin={handler.stdin!r}"
         more = ("" if handler.follows else ", follow=False") + (", together=True" if handler.together else "")
+        more += f", drive={list(handler.drive)!r}" if handler.drive else ""
         return f"app_command({list(handler.words)!r}{url}{stdin}{more})"
     return repr(handler) if isinstance(handler, str) else _text(handler)
 

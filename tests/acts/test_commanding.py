@@ -6,6 +6,7 @@ from evi_harness.acts.commanding import app_command, check_command, named_places
 from evi_harness.errors import UsageError
 from evi_harness.evi.dialect import EVI
 from evi_harness.openai_realtime.realtime_dialect import OPENAI_REALTIME
+from evi_harness.runs.app_command import admission_for
 from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.runs.revision import Revision, environment_of
 
@@ -38,6 +39,26 @@ def test_what_means_nothing_to_a_command_is_refused(options):
     check_command(ReplayOptions(**{**options, "arguments": None}))
     with pytest.raises(UsageError):
         check_command(ReplayOptions(handler=command, **options))
+
+
+def test_who_names_the_service_is_answered():
+    """By its host or its own origin, on its port; whoever names others is not."""
+    admission = admission_for((("api.hume.ai", None), ("::1", None), ("evi.example.com", 8443)))
+    assert admission.refusal("/", {"host": ["api.hume.ai"], "origin": ["https://api.hume.ai"]}) is None
+    assert admission.refusal("/", {"host": ["[::1]:9"], "origin": ["https://evi.example.com:8443"]}) is None
+    assert admission.refusal("/", {"host": ["api.hume.ai"], "origin": ["https://example.com"]}) is not None
+    assert admission.refusal("/", {"host": ["example.com"]}) is not None
+
+
+def test_what_calls_an_app_does_so_in_real_time():
+    """And is a list of words, as the app is."""
+    drive = ["python", "caller.py"]
+    check_command(ReplayOptions(handler=app_command(["python"], drive=drive), clock="real"))
+    for clock in ("virtual", "auto"):
+        with pytest.raises(UsageError):
+            check_command(ReplayOptions(handler=app_command(["python"], drive=drive), clock=clock))
+    with pytest.raises(UsageError):
+        app_command(["python"], drive="python caller.py")
 
 
 def test_a_handler_runs_on_one_clock():

@@ -871,6 +871,7 @@ def test_an_app_whose_recorder_is_killed_ends_by_itself(tmp_path):
         (["--simulate", "--base-url", "http://127.0.0.1:1", "--", "true"], "--simulate and --base-url"),
         (["--script", __file__, "--", "true"], "--script needs --simulate"),
         (["--simulate"], "need a COMMAND"),
+        (["--drive", "python caller.py"], "--drive needs a COMMAND"),
         (["--", ""], "no command"),
     ],
 )

@@ -49,6 +49,8 @@ REFUSED = [
     ("microphone", ["--microphone", "off"]),
     ("executor", ["--executor", "dask://127.0.0.1:1"]),
     ("live", ["--live"]),
+    ("dialect", ["--dialect", "evi"]),
+    ("setup", ["--setup", __file__]),
     ("config_id", ["--config-id", "a"]),
     ("cadence", ["--cadence", "clock"]),
     ("max_duration_s", ["--max-duration", "9"]),
@@ -106,6 +108,7 @@ OF_OTHERS = (
     "allow_hosts",
     "baseline",
     "together",
+    "drive",
 )
 
 
@@ -258,6 +261,9 @@ def test_what_an_app_sends_is_accepted_as_expected(app, tmp_path, capsys):
         (["--stdin", "-", "--repeat", "2", "--"], "started several times"),
         (["--stdin", "no-such-file", "--"], "invalid value for --stdin"),
         (["--stdin", "-"], "--stdin needs a command"),
+        (["--drive", "python caller.py"], "--drive"),
+        (["--drive", "python 'caller.py", "--"], "--drive"),
+        (["--drive", "python caller.py", "--"], "--drive"),
     ],
     ids=" ".join,
 )

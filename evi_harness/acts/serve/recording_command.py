@@ -24,14 +24,16 @@ from evi_harness.acts.serve.simulating import SIMULATOR, simulation
 from evi_harness.audio.cadence import AT_ITS_RATE
 from evi_harness.audio.software_speaker import Heard, Playback
 from evi_harness.audio.sources import FileSource
-from evi_harness.carriers.admission import Admission
 from evi_harness.carriers.telling import Aside
 from evi_harness.dialects import adapter_for, dialect_named
 from evi_harness.errors import EviHarnessError, SessionError, SessionUnwritable, UsageError
 from evi_harness.guard.own_output import silence_libraries
-from evi_harness.runs.app_channel import INPUT, PLAYED, SOUND, WARNED, InputLine, PointedPlan, SoundState, identity_of, with_site
-from evi_harness.runs.app_command import PLACE, VARIABLE, Hosts, address_for
+from evi_harness.runs.app_channel import INPUT, LISTENS, PLAYED, SOUND, WARNED, InputLine, PointedPlan, SoundState, identity_of, with_site
+from evi_harness.runs.app_command import PLACE, VARIABLE, Hosts, address_for, admission_for
+from evi_harness.runs.app_process import family, how_ended
 from evi_harness.runs.quiet_end import PATIENCE_S, QUIET_S, Quiet
+from evi_harness.runs.real_commands.driver import Driver
+from evi_harness.runs.real_commands.listening_places import address_of_app, listening_places
 from evi_harness.sdk.adapter import FollowedReplies
 from evi_harness.session.events import Closed, Event, Opened, Received
 from evi_harness.session.json_value import Json
@@ -48,6 +50,8 @@ __all__ = ["CommandOptions", "CommandResult", "record_command"]
 
 # How long an app that was told to end is waited for before it is told more firmly; and what it left open, once it has ended.
 GRACE_S = 5.0
+# How often it is looked whether the app listens, and whether what calls it is over.
+_LOOK_S = 0.05
 _COULD_NOT_RUN = 3
 _PIECE_FRAMES = 1 << 18
 _BY_SIGNAL = 128
@@ -65,6 +69,7 @@ class CommandOptions:
         mic: An audio file to use as the microphone of a Python app, with a software speaker; None for the machine's sound. The app is
             interrupted when the file and the last reply have been over for a while.
         duration_s: Interrupt the app this many seconds after the first WebSocket opened; None for never.
+        drive: The words of a command that calls the app, started once that listens; the app is interrupted when it has ended.
     """
 
     words: Tuple[str, ...]
@@ -73,6 +78,7 @@ class CommandOptions:
     script: Optional[Path] = None
     mic: Optional[Path] = None
     duration_s: Optional[float] = None
+    drive: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,7 @@ class CommandResult:
         sessions: The recorded sessions.
         has_left: Whether a process that it started was still connected after it ended.
         url_variable: The service's own variable that had the proxy's URL.
+        driver: How what called the app failed, as ``subprocess`` has it; 0 if it did not.
     """
 
     program: str
@@ -94,13 +101,14 @@ class CommandResult:
     sessions: Tuple[Relayed, ...]
     has_left: bool = False
     url_variable: str = ""
+    driver: int = 0
 
     @property
     def exit_code(self) -> int:
         """The app's own, or 128 plus the number of the signal that ended it; 3 if it is 0 but the recording is incomplete."""
         if self.signal_name is not None:
             return _BY_SIGNAL + signal.Signals[self.signal_name].value
-        is_whole = self.sessions and not self.has_left and all(one.problem is None for one in self.sessions)
+        is_whole = self.sessions and not (self.has_left or self.driver) and all(one.problem is None for one in self.sessions)
         return (self.code or 0) or (0 if is_whole else _COULD_NOT_RUN)
 
     def lines(self) -> List[str]:
@@ -109,6 +117,8 @@ class CommandResult:
         lines = [f"ended: {self.program} {how}"]
         if self.has_left:
             lines.append("warning: a process that it started was still connected, and was cut off")
+        if self.driver:
+            lines.append(f"warning: what called the app ended {how_ended(self.driver)}")
         if not self.sessions:
             lines.append(
                 f"error: nothing was recorded: the app opened no WebSocket through the proxy. Pass it the address: write {PLACE} in the "
@@ -153,7 +163,7 @@ def record_command(options: CommandOptions, tell: Callable[[str], object]) -> Co
             environment[dialect.variables.api_key] = ANY_KEY
         hosts = named_places(app_command(options.words, proxy.upstream), dialect).hosts
         # Where Python apps look for it, they find the proxy.
-        proxy = replace(proxy, admission=Admission(hosts=frozenset(host for host, _ in hosts)))
+        proxy = replace(proxy, admission=admission_for(hosts))
         running = _Run(options, proxy, endpoint, environment, hosts, sound, interrupts, told)
         return asyncio.run(running.main())
 
@@ -189,6 +199,9 @@ class _Run:
         self._is_over = False
         self._playbacks: List[Playback] = []
         self._process: Optional[asyncio.subprocess.Process] = None
+        # Where the app listens, once it does, and what calls it there.
+        self._address: Optional[str] = None
+        self._driver: Optional[Driver] = None
 
     async def main(self) -> CommandResult:
         """Run it."""
@@ -204,6 +217,8 @@ class _Run:
                 self._playbacks += what
             elif kind == WARNED:
                 self._tell(f"warning: {what}")
+            elif kind == LISTENS and isinstance(what, tuple):
+                self._listen(*what)
 
         reports = AppReports(take)
         running = RunningProxy(
@@ -215,6 +230,7 @@ class _Run:
             reports.catch_up,
             None if self._sound is None else self._follow,
         )
+        driving: Optional[asyncio.Future[None]] = None
         try:
             try:
                 url = await running.start()
@@ -222,10 +238,13 @@ class _Run:
             finally:
                 reports.begin()
             self._interrupts.told_to(loop, self._hand_on, may_block=False)
+            driving = asyncio.ensure_future(self._drive(process.pid, running))
             code = await process.wait()
             has_left = not await running.drained(GRACE_S)
         finally:
             await self._killed()
+            if driving is not None:
+                await self._driven(driving)
             await running.stop()
             reports.catch_up()
             reports.end()
@@ -237,10 +256,41 @@ class _Run:
             tuple(running.sessions),
             has_left,
             self._dialect.variables.base_url,
+            (self._driver is not None and self._driver.status) or 0,
         )
         self._note(result)
         self._keep_heard(result)
         return result
+
+    def _listen(self, host: str, port: int) -> None:
+        if self._address is None:
+            self._address = address_of_app(host, port)
+
+    async def _drive(self, process: int, running: RunningProxy) -> None:
+        """Have the app called, once it listens, and interrupt it when that is over."""
+        if not self._options.drive:
+            return
+        while self._address is None:
+            await asyncio.sleep(_LOOK_S)
+            # A program that is not Python does not tell.
+            for place in listening_places(family(process))[:1]:
+                self._listen(*place)
+        driver = self._driver = Driver.start(self._options.drive, self._address)
+        while not driver.has_ended:  # noqa: ASYNC110 - no event tells of another process's end
+            await asyncio.sleep(_LOOK_S)
+        # The app still has to take that nobody is there any more.
+        await running.drained(GRACE_S)
+        self._end(signal.SIGINT)
+
+    async def _driven(self, driving: asyncio.Future[None]) -> None:
+        """Leave nothing that calls an app which is gone."""
+        driving.cancel()
+        with suppress(asyncio.CancelledError):
+            try:
+                await driving
+            finally:
+                if self._driver is not None:
+                    await asyncio.get_running_loop().run_in_executor(None, self._driver.stop)
 
     async def _killed(self) -> None:
         """Where something of ours has failed, leave no app behind that nobody waits for."""
@@ -266,7 +316,8 @@ class _Run:
         place = urlsplit(url)
         assert place.hostname is not None
         assert place.port is not None
-        plan = PointedPlan(self._hosts, (place.hostname, place.port), self._dialect, stdin=identity_of(0))
+        calls = bool(self._options.drive)
+        plan = PointedPlan(self._hosts, (place.hostname, place.port), self._dialect, stdin=identity_of(0), tells_listening=calls)
         if self._sound is None:
             return plan
         parts: List[bytes] = []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Mapping
+import shlex
+from typing import Mapping, Tuple
 
 import click
 from click.core import ParameterSource
 
-__all__ = ["NOT_WITH_A_COMMAND", "refuse_with_a_command"]
+__all__ = ["NOT_WITH_A_COMMAND", "refuse_with_a_command", "split_words"]
 
 _NO_HANDLER = "the command takes the place of a handler"
 _NOT_LIVE = "the app reaches the recording, not a live service"
@@ -19,12 +20,26 @@ NOT_WITH_A_COMMAND: Mapping[str, str] = {
     "microphone": "the app opens its microphone itself",
     "executor": "a command needs this folder and environment, which other machines do not have",
     "live": _NOT_LIVE,
+    "dialect": _NOT_LIVE,
+    "setup": _NOT_LIVE,
     "config_id": _NOT_LIVE,
     "cadence": _NOT_LIVE,
     "max_duration_s": _NOT_LIVE,
     "patience_s": _NOT_LIVE,
     "ca": _NOT_LIVE,
 }
+
+
+def split_words(drive: str) -> Tuple[str, ...]:
+    """The words of the command that calls the app, as a shell has them.
+
+    Raises:
+        UsageError: A quotation mark is not closed.
+    """
+    try:
+        return tuple(shlex.split(drive))
+    except ValueError as error:
+        raise click.UsageError(f"--drive is not a command: {str(error).lower()}") from None
 
 
 def refuse_with_a_command(ctx: click.Context) -> None:

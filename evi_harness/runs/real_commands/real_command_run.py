@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import select
+import shlex
 import signal
 import stat
 import subprocess
@@ -23,7 +24,6 @@ from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
 from evi_harness.audio.software_speaker import Heard
-from evi_harness.carriers.admission import Admission
 from evi_harness.carriers.journal import Journal
 from evi_harness.carriers.server_process import ServerProcess
 from evi_harness.clocks.clock import RealClock
@@ -38,6 +38,7 @@ from evi_harness.runs.app_channel import (
     FAILED,
     FINISHED,
     FORKED,
+    LISTENS,
     NOTED,
     REACHED,
     WARNED,
@@ -48,16 +49,18 @@ from evi_harness.runs.app_channel import (
     ReportReader,
     with_site,
 )
-from evi_harness.runs.app_command import PLACE, AppCommand, address_for, led_to
+from evi_harness.runs.app_command import PLACE, AppCommand, address_for, admission_for, led_to
 from evi_harness.runs.app_process import END_S, family, how_ended, is_alive, send_signal, signal_name, start_app
 from evi_harness.runs.command_run import run_command
 from evi_harness.runs.heard_notes import note_heard
 from evi_harness.runs.playing import chat_paths_of, play_recording
+from evi_harness.runs.real_commands.driver import Driver
+from evi_harness.runs.real_commands.listening_places import address_of_app, listening_places
 from evi_harness.runs.real_commands.one_connection import OneConnection
 from evi_harness.runs.replay_options import REAL, VIRTUAL
 from evi_harness.runs.run import Run, RunOptions, longest_s
 from evi_harness.session.events import Closed, Event, Note, Opened, Received, Sent
-from evi_harness.session.notes import APP_ENDED, CRASHED, NETWORK, NEVER_RETURNS, OVER_TIME, UNSEEN
+from evi_harness.session.notes import APP_ENDED, CRASHED, NETWORK, NEVER_RETURNS, OVER_TIME, RAISED, UNSEEN
 from evi_harness.session.protocols import Close, Send
 from evi_harness.watch.handed import Handed, HandedOn
 
@@ -112,7 +115,7 @@ def run_command_in_real_time(recording: PlayedRecording, handler: Any, options: 
         subprotocol=dialect.subprotocol,
         service_name="player",
         # Where Python apps look for the service, they find the server.
-        admission=Admission(hosts=frozenset(host for host, _ in command.hosts)),
+        admission=admission_for(command.hosts),
         history=one.history(),
     )
     with server:
@@ -177,6 +180,9 @@ class _RealCommand:
     _deadline_ns: Optional[int] = None
     _act: Optional[Callable[[], None]] = None
     _typing: int = -1
+    _driver: Optional[Driver] = None
+    # Whether what called the app is over.
+    _is_driven: bool = False
 
     def go(self) -> None:
         """Start the app, and wait for its end."""
@@ -189,7 +195,8 @@ class _RealCommand:
         assert place.hostname is not None
         assert place.port is not None
         acted = ActedSession(self.recording, replace(self.options.asked, handler=None), self.options.redact, self.command.follows)
-        plan = PointedPlan(self.command.hosts, (place.hostname, place.port), self.options.dialect, acted=acted).write()
+        server, is_driven = (place.hostname, place.port), bool(self.command.drive)
+        plan = PointedPlan(self.command.hosts, server, self.options.dialect, acted=acted, tells_listening=is_driven).write()
         self._heard, reports = os.pipe()
         read = -1
         try:
@@ -206,6 +213,8 @@ class _RealCommand:
         finally:
             self._hang_up()
             os.close(self._heard)
+            if self._driver is not None:
+                self._driver.stop()
 
     def _started(self, reports: int, plan: int, read: int) -> subprocess.Popen[bytes]:
         url, dialect = self.server.url, self.options.dialect
@@ -266,6 +275,7 @@ class _RealCommand:
                     for kind, what in reader.feed(data):
                         self._take(kind, what)
             self._follow()
+            self._drive()
             now_ns = time.monotonic_ns()
             if self.failed is not None:
                 self._end((signal.SIGTERM, signal.SIGKILL))
@@ -318,6 +328,8 @@ class _RealCommand:
             self.forked.append(what)
         elif kind == REACHED:
             self.reached.append(what)
+        elif kind == LISTENS:
+            self._listens(*what)
         elif kind == NOTED:
             self.observed.append(what)
         elif kind == FINISHED:
@@ -354,18 +366,56 @@ class _RealCommand:
                 self._user.take(event, event.at_ns)
             elif isinstance(event, Closed):
                 self._closed_ns = time.monotonic_ns()
-                self._plan(self._closed_ns + AFTERMATH_NS, self._never_returned)
+                if self._is_driven:
+                    self._hung_up()
+                else:
+                    self._plan(self._closed_ns + AFTERMATH_NS, self._never_returned)
         self._n_seen = len(events)
         if self._opened_ns is None:
             return
         for action in self._user.due(time.monotonic_ns() - self._opened_ns):
             if isinstance(action, Send) and action.recorded_seq in self._lines.lines:
                 self._type(self._lines.lines.pop(action.recorded_seq))
-            elif isinstance(action, Close) and self._closed_ns is None and self._act is None and not self.has_interrupted:
+            elif isinstance(action, Close) and not self.command.drive and self._may_be_interrupted:
                 self._plan(time.monotonic_ns() + JUST_AFTER_NS, self._interrupt)
         if self._closed_ns is not None and not self._lines.lines:
             # Nobody types any more; who still waits for it would wait for ever.
             self._hang_up()
+
+    @property
+    def _may_be_interrupted(self) -> bool:
+        """Whether the app has not closed, and nothing was planned about it."""
+        return self._closed_ns is None and self._act is None and not self.has_interrupted
+
+    # What calls it.
+
+    def _listens(self, host: str, port: int) -> None:
+        """Take that the app listens: now it can be called."""
+        if self._driver is None and self.command.drive:
+            self._driver = Driver.start(self.command.drive, address_of_app(host, port))
+            self._began_ns = time.monotonic_ns()
+
+    def _drive(self) -> None:
+        """See to what calls the app: whether it can begin, and whether it is over, and with it the run."""
+        if not self.command.drive:
+            return
+        if self._driver is None:
+            if not self.began and self.app.poll() is None:
+                # Nothing of ours is in it that would tell.
+                for place in listening_places(family(self.app.pid))[:1]:
+                    self._listens(*place)
+        elif not self._is_driven and self.app.poll() is None and self._driver.has_ended:
+            self._is_driven = True
+            if self._opened_ns is None or self._closed_ns is not None:
+                self._hung_up()
+            else:
+                # The app still has to take that nobody is there any more.
+                self._plan(time.monotonic_ns() + GRACE_NS, self._hung_up)
+
+    def _hung_up(self) -> None:
+        """Nobody calls any more: the app, which would wait for the next, is interrupted."""
+        self._interrupt()
+        self._plan(time.monotonic_ns() + GRACE_NS, self._ignored)
 
     def _type(self, line: Optional[str]) -> None:
         """Give the app a line; None ends its input."""
@@ -396,7 +446,8 @@ class _RealCommand:
             send_signal(process, signal.SIGINT)
 
     def _never_returned(self) -> None:
-        what = f"the app was still running {AFTERMATH_NS / 1e9:.0f} s after the connection was closed, and was interrupted"
+        who = "what calls the app" if self.command.drive else "the app"
+        what = f"{who} was still running {AFTERMATH_NS / 1e9:.0f} s after the connection was closed, and was interrupted"
         self._note(NEVER_RETURNS, what=what)
         self._interrupt()
         self._plan(time.monotonic_ns() + GRACE_NS, self._ignored)
@@ -445,6 +496,8 @@ class _RealCommand:
         opened_ns, outcome = self._opened_ns, self._outcome()
         assert opened_ns is not None
         self._note_wire()
+        if self._is_driven and self._driver is not None and self._driver.status:
+            self._note(RAISED, what=f"what called the app ended {how_ended(self._driver.status)}", detail=[shlex.join(self.command.drive)])
         if self.began and outcome is None and not self._is_ours():
             self._note(CRASHED, what=f"the process of the app ended {how_ended(self.status)}, without Python shutting down", ended=True)
         events = list(self._events())
@@ -470,8 +523,15 @@ class _RealCommand:
             raise CommandError(f"the part of evi-harness that runs in the app's process cannot start: {self.failed}", where=command)
         if self.refused is not None:
             raise CommandError(self.refused, where=command)
+        if self.command.drive and self._driver is None:
+            until = f"within {self.options.asked.timeout_s:g} s, and was ended" if self.is_late else f"and ended {how}"
+            hint = "What calls an app is started when that listens on a port; of a program that is not Python, that is seen on Linux only."
+            raise CommandError(f"the app did not listen for callers {until}", where=command, hint=hint)
         if self._opened_ns is not None:
             return
+        if self._driver is not None and self._driver.status is not None:
+            what = f"what was to call the app ended {how_ended(self._driver.status)}, and the app never connected to the service"
+            raise CommandError(what, where=shlex.join(self.command.drive))
         variables = self.options.dialect.variables
         hint = f"A program that is not Python needs the address: write {PLACE} in the command, or read {variables.base_url} in the program."
         if self.is_late:

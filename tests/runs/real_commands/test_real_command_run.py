@@ -73,6 +73,22 @@ def test_an_app_passes_whatever_it_connects_with(way):
     assert result.report.clock == REAL
 
 
+def test_a_client_may_name_the_origin_of_the_service():
+    """As websocket-client does, which takes it from the address."""
+    program = """
+import json, websockets.sync.client as client
+with client.connect("wss://api.hume.ai/v0/evi/chat?config_id=00000000-0000-4000-8000-000000000003", origin="https://api.hume.ai") as chat:
+    for frame in chat:
+        message = json.loads(frame)
+        if message["type"] == "chat_metadata":
+            chat.send(json.dumps({"type": "user_input", "text": "What's the weather in Bath?"}))
+        if message["type"] == "tool_call":
+            content = json.dumps({"location": "Bath", "sky": "rain", "celsius": 11})
+            chat.send(json.dumps({"type": "tool_response", "tool_call_id": message["tool_call_id"], "content": content}))
+"""
+    assert found(replayed(sys.executable, "-c", program)) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "way", ["good", "own_loops", "anyio", "becomes", "token_first", "started", "multiprocessing", "synchronous", "looks_back", "prints"]

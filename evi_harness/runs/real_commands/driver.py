@@ -1,0 +1,76 @@
+"""A command that calls an app which waits for callers: started once that listens, and its end is that of the run.
+
+Rules of living here: it runs as it would by itself, in this folder and terminal; nothing of it is watched but its end.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from dataclasses import dataclass
+from typing import Optional, Sequence
+
+from evi_harness.errors import CommandError
+from evi_harness.runs.app_process import END_S, family, is_alive, send_signal
+from evi_harness.runs.real_commands.listening_places import APP_PLACE, APP_VARIABLE
+
+__all__ = ["Driver"]
+
+
+@dataclass
+class Driver:
+    """One that was started.
+
+    Attributes:
+        process: Its process.
+        status: How it ended by itself, as ``subprocess`` has it; None while it runs, and where it was ended from here.
+    """
+
+    process: subprocess.Popen[bytes]
+    status: Optional[int] = None
+
+    @staticmethod
+    def start(words: Sequence[str], address: str) -> Driver:
+        """Start it.
+
+        Args:
+            words: The command.
+            address: Where the app listens, ``HOST:PORT``.
+
+        Raises:
+            CommandError: It cannot be started.
+        """
+        given = [word.replace(APP_PLACE, address) for word in words]
+        try:
+            # What it prints is not the app's, and goes aside.
+            process = subprocess.Popen(given, env={**os.environ, APP_VARIABLE: address}, stdin=subprocess.DEVNULL, stdout=2)  # noqa: S603 - the developer's own command
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise CommandError(f"cannot start {given[0]!r}: {why}", hint="Give the command as a shell would run it.") from error
+        return Driver(process)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has ended by itself."""
+        if self.status is None:
+            self.status = self.process.poll()
+        return self.status is not None
+
+    def stop(self) -> None:
+        """End it, and what it has started, if it has not ended: it has a moment to see that the app is gone."""
+        if self._ends_within(END_S):
+            return
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for one in family(self.process.pid):
+                if one == self.process.pid or is_alive(one):
+                    send_signal(one, number)
+            if self._ends_within(END_S):
+                return
+
+    def _ends_within(self, seconds: float) -> bool:
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
