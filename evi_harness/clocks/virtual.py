@@ -209,7 +209,8 @@ class VirtualLoop(AppLoop):
                     return ready
             else:
                 self._jobs.give_up()
-        return []
+        # Between the last look and this moment, a thread may have handed something on before it came to wait again.
+        return wait(0) if self.parked or self.parked.has_own else []
 
     def _next_due_ns(self) -> Optional[int]:
         if not self._scheduled:  # type: ignore[attr-defined]

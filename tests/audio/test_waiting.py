@@ -169,6 +169,42 @@ def test_threads_of_the_apps_own():
     assert (heard, samples) == ([(0, 80)], ms(25) + ms(50) + bytes(10))
 
 
+def test_what_a_thread_hands_on_before_it_waits_again_is_not_overtaken(monkeypatch):
+    """Also where both happen between the loop's look at what is ready and its look at who is at work."""
+
+    async def act(sound, loop):
+        heard, got, may_go_on = asyncio.Queue(), [], []
+
+        def listen():
+            with sound.microphone() as microphone:
+                for number in range(4):
+                    data, _ = microphone.read(10)
+                    while number and not may_go_on:
+                        time.sleep(0)
+                    may_go_on.clear()
+                    loop.call_soon_threadsafe(heard.put_nowait, data)
+
+        thread = threading.Thread(target=listen)
+        holding = loop._jobs.holding
+
+        def hands_on_first():
+            if thread.is_alive() and thread.ident not in loop.parked:
+                may_go_on.append(True)
+            while thread.is_alive() and thread.ident not in loop.parked:
+                time.sleep(0)
+            return holding()
+
+        with loop_holds(loop, [thread]):
+            monkeypatch.setattr(loop._jobs, "holding", hands_on_first)
+            for _ in range(4):
+                await heard.get()
+                got.append(loop.now_ns() // MS)
+        thread.join(60)
+        return got
+
+    assert virtually(act)[0] == [10, 20, 30, 40]
+
+
 class loop_holds:  # noqa: N801 - used as a function
     """Starts threads, and has the clock stand still until each has come to wait for time."""
 
