@@ -66,7 +66,7 @@ MAY_IMPORT: Dict[str, Set[str]] = {
         *("redacting", "input_file", "installed_packages", "quiet_loading"),
     },
     # In an app's own process, begun by Python itself.
-    "injected": {"guard", "clocks", "carriers", "watch", "sdk", "runs", "replay", "audio", "dialects"},
+    "injected": {"guard", "clocks", "carriers", "watch", "sdk", "runs", "replay", "audio", "dialects", "quiet_loading"},
     "report": {"replay", "measure"},
     "pages": {"replay", "measure", "report", "redacting"},
     "settings": {"guard", "sdk", "measure", "redacting", "dialects", "input_file", "version"},

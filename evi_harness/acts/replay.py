@@ -18,6 +18,7 @@ from evi_harness.clocks.virtual import THREAD_WAIT_NS
 from evi_harness.dialects import adapter_for, dialect_of
 from evi_harness.errors import Parameter, SessionUnreadable, UsageError, Words
 from evi_harness.guard.garbage import earlier_objects_set_aside
+from evi_harness.quiet_loading import loading
 from evi_harness.redacting.redaction import Redactor
 from evi_harness.replay.judging.deviations import Deviation
 from evi_harness.replay.judging.findings import Finding
@@ -30,13 +31,9 @@ from evi_harness.report.replay_report import ReplayReport, as_json, body_text, v
 from evi_harness.report.result import verdict_line
 from evi_harness.runs.app_command import AppCommand
 from evi_harness.runs.child_run import in_a_child
-from evi_harness.runs.command_run import run_command
 from evi_harness.runs.microphone_off import run_alone
-from evi_harness.runs.real_commands.real_command_run import run_command_in_real_time, run_command_on_either_clock
-from evi_harness.runs.real_run import run_in_real_time
 from evi_harness.runs.replay_options import AUTO_CLOCK, MACHINE, REAL, VIRTUAL, ReplayOptions, is_built_in
 from evi_harness.runs.run import Run, RunOptions
-from evi_harness.runs.virtual_run import run_in_virtual_time
 from evi_harness.sdk.adapter import Adapter
 from evi_harness.sdk.user_voice import AUTO
 from evi_harness.session.events import NOTHING, Event, Received, Sent
@@ -60,10 +57,46 @@ from evi_harness.verdicts.wholeness import refused_for_what_is_missing, way_out
 __all__ = ["RUNS", "ReplayResult", "keep_replay", "replay_asked", "replay_session"]
 
 RunOnce = Callable[[PlayedRecording, object, RunOptions], Run]
-# Clock → what runs a handler on it.
-RUNS: Mapping[str, RunOnce] = {VIRTUAL: run_in_virtual_time, REAL: run_in_real_time}
+
+
+def _in_virtual_time() -> RunOnce:
+    from evi_harness.runs.virtual_run import run_in_virtual_time
+
+    return run_in_virtual_time
+
+
+def _in_real_time() -> RunOnce:
+    from evi_harness.runs.real_run import run_in_real_time
+
+    return run_in_real_time
+
+
+def _command_in_virtual_time() -> RunOnce:
+    from evi_harness.runs.command_run import run_command
+
+    return run_command
+
+
+def _command_in_real_time() -> RunOnce:
+    from evi_harness.runs.real_commands.real_command_run import run_command_in_real_time
+
+    return run_command_in_real_time
+
+
+def _command_on_either_clock() -> RunOnce:
+    from evi_harness.runs.real_commands.real_command_run import run_command_on_either_clock
+
+    return run_command_on_either_clock
+
+
+# Clock → what loads and returns what runs a handler on it. A command in virtual time needs none of that, nor the server that comes with it.
+RUNS: Mapping[str, Callable[[], RunOnce]] = {VIRTUAL: _in_virtual_time, REAL: _in_real_time}
 # The same of a command.
-COMMAND_RUNS: Mapping[str, RunOnce] = {VIRTUAL: run_command, REAL: run_command_in_real_time, AUTO_CLOCK: run_command_on_either_clock}
+COMMAND_RUNS: Mapping[str, Callable[[], RunOnce]] = {
+    VIRTUAL: _command_in_virtual_time,
+    REAL: _command_in_real_time,
+    AUTO_CLOCK: _command_on_either_clock,
+}
 
 # Recorded seq and what was added to it, of each message that was upgraded.
 Upgraded = Tuple[Tuple[int, Tuple[str, ...]], ...]
@@ -423,9 +456,10 @@ def _together(
 
 def run_of(asked: ReplayOptions) -> RunOnce:
     """What runs what is asked for."""
-    if isinstance(asked.handler, AppCommand):
-        return COMMAND_RUNS[asked.clock]
-    return in_a_child(RUNS[asked.clock]) if asked.child else RUNS[asked.clock]
+    is_command = isinstance(asked.handler, AppCommand)
+    with loading():
+        run_once = (COMMAND_RUNS if is_command else RUNS)[asked.clock]()
+    return in_a_child(run_once) if asked.child and not is_command else run_once
 
 
 def _built_in(handler: object) -> Dict[str, str]:

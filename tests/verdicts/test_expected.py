@@ -247,7 +247,7 @@ def asks_otherwise(monkeypatch):
         found = run_in_virtual_time(replace(recorded, events=(opened, *recorded.events[1:])), handler, options)
         return replace(found, handshake_by_app=True)
 
-    monkeypatch.setitem(RUNS, "virtual", run)
+    monkeypatch.setitem(RUNS, "virtual", lambda: run)
 
 
 @pytest.mark.usefixtures("asks_otherwise")

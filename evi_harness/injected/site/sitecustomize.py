@@ -60,9 +60,12 @@ def begin() -> None:
                 if sys.version_info < (3, 9):  # noqa: UP036 - an app's Python may be any
                     raise RuntimeError(f"Python 3.9 or later is needed, and this is {sys.version.split()[0]}")
                 load_harness()
-                from evi_harness.injected.beginning import begin_in
+                from evi_harness.quiet_loading import loading
 
-                begin_in(channel)
+                with loading():
+                    from evi_harness.injected.beginning import begin_in
+
+                    begin_in(channel)
             except Exception as error:  # noqa: BLE001 - whatever keeps it from beginning
                 told = f"{type(error).__name__}: {error}".encode()
                 if channel.startswith("-"):
