@@ -95,3 +95,22 @@ def test_what_was_not_sent_about_a_reply_that_never_came_is_a_consequence(sessio
     sent = {event.seq: OPENAI_REALTIME.read("sent", event.frame).type for event in recorded.events if isinstance(event, Sent)}
     assert sent[missing.recorded_seq or 0] == "response.create"
     assert [sent[seq] for seq in missing.consequences if seq in sent] == ["conversation.item.truncate"]
+
+
+@pytest.mark.slow
+def test_ten_minutes_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten minutes of conversation pass through the unmodified SDK, and a second run is the same to the byte."""
+    monkeypatch.syspath_prepend(str(FIXTURES))
+    made: Any = importlib.import_module("ten_minutes_realtime")
+    session = made.ten_minutes_realtime()
+    assert session.duration_ns > 600_000_000_000
+    apps = []
+
+    async def main(connection: Any) -> None:
+        apps.append(made.App())
+        await apps[-1].converse(connection)
+
+    result = replay_session(session, handler=main, twice=True)
+    assert result.passed, "\n".join(result.lines())
+    assert result.report.twice == ()
+    assert [app.n_events for app in apps] == [len(session.received)] * 2

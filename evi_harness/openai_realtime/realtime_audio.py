@@ -8,6 +8,7 @@ message.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.json_dialects.json_messages import member
@@ -28,6 +29,8 @@ _G711 = {"audio/pcmu": MU_LAW, "g711_ulaw": MU_LAW, "audio/pcma": A_LAW, "g711_a
 _LINEAR = frozenset({"audio/pcm", "pcm16", "pcm"})
 # By direction: the type, its field, and whose it is.
 _AUDIO_IN = {SENT: ("input_audio_buffer.append", "audio", USER), RECEIVED: ("response.output_audio.delta", "delta", ASSISTANT)}
+# As the SDKs write it, fifty times a second; any other form is read as JSON.
+_APPENDED = re.compile(rb'\{"type": ?"input_audio_buffer\.append", ?"audio": ?"([A-Za-z0-9+/=]*)"\}')
 
 
 class RealtimeReader:
@@ -132,5 +135,8 @@ def _pcm(name: Any, rate: Any) -> Optional[Pcm]:
 
 def _place(payload: bytes, field: str, track: str, pcm: Optional[Pcm]) -> Tuple[AudioPlace, ...]:
     """Where the audio is. A name that stands twice counts where it stands last, as for every JSON reader."""
+    appended = _APPENDED.fullmatch(payload) if track == USER else None
+    if appended is not None:
+        return (AudioPlace(track, *appended.span(1), base64=True, pcm=pcm),)
     places = {name: (start, stop) for name, start, stop in top_level_strings(payload)}
     return (AudioPlace(track, *places[field], base64=True, pcm=pcm),) if field in places else ()

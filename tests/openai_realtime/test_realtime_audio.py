@@ -126,3 +126,39 @@ def test_a_format_holds_from_its_message_on():
 def test_the_silence_that_ends_a_turn(sessions, end_ms):
     """As the session says, until it says otherwise; semantic detection has none, and neither has push to talk."""
     assert told(*sessions).end_of_turn_ns == (None if end_ms is None else end_ms * MS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"type": "input_audio_buffer.append", "audio": "%s"}',
+        '{"type":"input_audio_buffer.append","audio":"%s"}',
+        '{"audio": "%s", "type": "input_audio_buffer.append"}',
+        '{"type": "input_audio_buffer.append", "event_id": "e", "audio": "%s"}',
+        ' {"type": "input_audio_buffer.append",\n"audio": "%s"} ',
+        '{"type": "input_audio_buffer.append", "audio": "AAAA", "audio": "%s"}',
+    ],
+    ids=["as the SDK writes it", "compact", "another order", "with an id", "spaced", "twice"],
+)
+def test_audio_is_where_it_is_in_whatever_form(text):
+    """The usual form is found by a quicker way, which leads to the same place."""
+    audio = base64.b64encode(SOUND).decode()
+    payload = (text % audio).encode()
+    found = RealtimeReader().read(SENT, Frame(TEXT, payload))
+    assert found is not None
+    (place,) = found.places
+    assert payload[place.start : place.stop] == audio.encode()
+    assert found.length_ns == 20 * MS
+
+
+@pytest.mark.parametrize("audio", ["AA\\u0041A", "not base64!", "", "\\u00e9", 7])
+def test_what_is_no_plain_base64_is_read_as_json(audio):
+    """Its place is that of the string as it is written; what is no string has none."""
+    payload = b'{"type": "input_audio_buffer.append", "audio": %s}' % (b'"%s"' % audio.encode() if isinstance(audio, str) else b"7")
+    found = RealtimeReader().read(SENT, Frame(TEXT, payload))
+    if isinstance(audio, str):
+        assert found is not None
+        (place,) = found.places
+        assert payload[place.start : place.stop] == audio.encode()
+    else:
+        assert found is None
