@@ -74,6 +74,7 @@ NO_ARGUMENT: Dict[str, Dict[str, str]] = {
         "simulate": "it is for such an app",
         "script": "likewise",
         "dialect": "likewise",
+        "drive": "likewise",
     },
     "repair": {"json_file": OWN_OUTPUT},
     "replay": {
