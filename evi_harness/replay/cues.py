@@ -96,7 +96,7 @@ class HeardReply:
     Attributes:
         turn: The turn.
         asked_ns: When the turn began: its user message, or its first event.
-        began_ns: When its first audio came, or its first event where it has none.
+        began_ns: When its first audio came, or what it says first where it has none; None where neither has come.
         ended_ns: When it had been received to its end and its audio heard; None where its end has not come.
     """
 
@@ -149,12 +149,27 @@ def heard_replies(events: Sequence[Event], dialect: Dialect) -> List[HeardReply]
     audio = SessionAudio(events, dialect.reader)
     at_ns = {event.seq: event.at_ns for event in events}
     lengths_ns = {event.seq: audio.length_ns(event.seq) or 0 for event in events if isinstance(event, Received) and event in audio}
-    return [_heard(turn, at_ns, lengths_ns) for turn in dialect.turns(events)]
+    received = {event.seq: event for event in events if isinstance(event, Received)}
+    return [_heard(turn, _began(turn, received, dialect), at_ns, lengths_ns) for turn in dialect.turns(events)]
 
 
-def _heard(turn: Turn, at_ns: Mapping[int, int], lengths_ns: Mapping[int, int]) -> HeardReply:
+def _began(turn: Turn, received: Mapping[int, Received], dialect: Dialect) -> Optional[int]:
+    """With what the reply of a turn began: its first audio, else the first of it that says something.
+
+    A service may announce a reply, or call a tool, long before there is anything of it. One that is over with nothing in it began with its
+    first event.
+    """
+    if turn.first_audio is not None:
+        return turn.first_audio
+    for seq in turn.reply:
+        message = dialect.read(RECEIVED, received[seq].frame) if seq in received else None
+        if message is not None and dialect.saying(RECEIVED, message) is not None:
+            return seq
+    return turn.reply[0] if turn.reply and turn.end is not None else None
+
+
+def _heard(turn: Turn, began: Optional[int], at_ns: Mapping[int, int], lengths_ns: Mapping[int, int]) -> HeardReply:
     first = turn.user if turn.user is not None else turn.reply[0]
-    began = turn.first_audio if turn.first_audio is not None else (turn.reply[0] if turn.reply else None)
     # An interruption silences what was still to be heard.
     silenced_ns = None if turn.interrupted_by is None else at_ns[turn.interrupted_by]
     heard = sounding([(at_ns[seq], lengths_ns[seq]) for seq in turn.reply if seq in lengths_ns], silenced_ns)
@@ -198,7 +213,22 @@ class _Reading:
         spoken.sort(key=lambda cue: cue.recorded_ns)
         # In the order of the calls: answers may overtake one another.
         answers.sort(key=lambda one: (at_ns[one[0]], one[0]))
-        return Cues(tuple(_chained(spoken)), tuple(cue for _, cue in answers))
+        return Cues(tuple(_chained(self._counted(spoken))), tuple(cue for _, cue in answers))
+
+    def _counted(self, cues: Sequence[Cue]) -> List[Cue]:
+        """Which reply each follows, of those that were asked for since the last cue that followed one: there may be several by then."""
+        found: List[Cue] = []
+        since_ns, before = -1, (AT_OPEN, -1)
+        for cue in cues:
+            reply = (cue.follows, cue.recorded_ns - cue.gap_ns)
+            if cue.follows != AT_OPEN and reply != before:
+                asked = [
+                    one.began_ns for one in self._replies if one.asked_ns > since_ns and (one.turn.user is not None or not cue.is_answer)
+                ]
+                n_begun = sum(began_ns is not None and began_ns <= cue.recorded_ns for began_ns in asked)
+                cue, since_ns, before = replace(cue, nth=max(1, n_begun)), cue.recorded_ns, reply
+            found.append(cue)
+        return found
 
     def _close(self) -> Closed:
         """The app's close; where it did not close, one that leaves the service its time to."""
