@@ -438,26 +438,29 @@ def test_two_messages_in_each_other_s_place(converse, clockwork, session, data):
     assert place.frame in (first.frame, second.frame)
 
 
+# And what is said of each: what the service would not take is told as that, and not as one too many besides.
 EXTRA = (
-    text(type="user_input", text="never recorded"),
-    text(type="assistant_input", text="never recorded"),
-    text(type="tool_response", tool_call_id="no such call", content="sunny"),
-    text(type="session_settings", system_prompt="never recorded"),
-    text(type="resume_assistant_message", zzz=1),
-    text(type="made_up"),
-    Frame(TEXT, b"no JSON"),
+    (text(type="user_input", text="never recorded"), "unexpected"),
+    (text(type="assistant_input", text="never recorded"), "unexpected"),
+    (text(type="tool_response", tool_call_id="no such call", content="sunny"), "rejected"),
+    (text(type="session_settings", system_prompt="never recorded"), "unexpected"),
+    (text(type="resume_assistant_message", zzz=1), "unexpected"),
+    (text(type="made_up"), "rejected"),
+    (Frame(TEXT, b"no JSON"), "rejected"),
 )
 
 
 @given(sessions(), st.sampled_from(EXTRA), st.floats(0, 1, exclude_max=True))
-def test_a_message_too_many(converse, clockwork, session, frame, part):
-    """It is one unexpected deviation and releases nothing: all comes at its recorded time."""
+def test_a_message_too_many(converse, clockwork, session, extra, part):
+    """It is one deviation, or finding, and releases nothing: all comes at its recorded time."""
+    frame, kind = extra
     at_ns = int(session.duration_ns * part)
     talk = converse(Player(session, EVI), clockwork([*everything(session), (at_ns, Send(frame, due_ns=at_ns))]), session)
     assert came_at(talk) == recorded_at(session)
-    deviations = judge(session, talk.session, EVI).deviations
-    assert [one.kind for one in deviations] == ["unexpected"]
-    assert next(event.frame for event in talk.session.sent if event.seq == deviations[0].live_seq) == frame
+    verdict = judge(session, talk.session, EVI)
+    found = [*verdict.deviations, *(one for one in verdict.findings if one.kind == "rejected")]
+    assert [one.kind for one in found] == [kind]
+    assert next(event.frame for event in talk.session.sent if event.seq == found[0].live_seq) == frame
 
 
 WAIT = (to(100, "assistant_input", text="wait"), to(600, "assistant_input", text="wait"), by(900, "assistant_message"), closed(2000))
