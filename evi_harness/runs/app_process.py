@@ -11,12 +11,25 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from evi_harness.errors import CommandError
 from evi_harness.runs.app_command import STANDARD_INPUT, AppCommand
 
-__all__ = ["END_S", "LOOK_MS", "family", "how_ended", "is_alive", "send_signal", "signal_name", "start_app"]
+__all__ = [
+    "END_S",
+    "LOOK_MS",
+    "cannot_start",
+    "end_by",
+    "ends_within",
+    "family",
+    "how_ended",
+    "is_alive",
+    "send_signal",
+    "signal_family",
+    "signal_name",
+    "start_app",
+]
 
 # How often it is looked whether the command is still there, in milliseconds.
 LOOK_MS = 100
@@ -65,8 +78,12 @@ def _started(
                 command.words, env=environment, pass_fds=inherited, stdin=typed, stdout=subprocess.PIPE if out is None else out
             )
         except OSError as error:
-            why = error.strerror or str(error)
-            raise CommandError(f"cannot start {command.words[0]!r}: {why}", hint="Give the command as a shell would run it.") from error
+            raise cannot_start(command.words[0], error) from error
+
+
+def cannot_start(program: str, error: OSError) -> CommandError:
+    """The error for a command whose program cannot be started."""
+    return CommandError(f"cannot start {program!r}: {error.strerror or error}", hint="Give the command as a shell would run it.")
 
 
 class _Interruptible:
@@ -98,6 +115,46 @@ def send_signal(process: int, number: int) -> None:
         os.kill(process, number)
     except ProcessLookupError:
         return
+
+
+def signal_family(process: int, number: int, *, others: Iterable[int] = ()) -> None:
+    """Send a signal to a process, to all that come of it, and to others, as far as they run.
+
+    Args:
+        process: The process.
+        number: The signal.
+        others: Processes that are known to belong to it in another way.
+    """
+    for one in {*family(process), *others}:
+        if one == process or is_alive(one):
+            send_signal(one, number)
+
+
+def ends_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait until a process has ended, at most so long; whether it has."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def end_by(process: subprocess.Popen[bytes], numbers: Sequence[int], send: Callable[[int], object]) -> bool:
+    """End a process by one signal after another, each with ``END_S`` to take effect.
+
+    Args:
+        process: The process.
+        numbers: The signals, the mildest first.
+        send: Sends one to the process and whatever is to end with it.
+
+    Returns:
+        Whether it has ended.
+    """
+    for number in numbers:
+        send(number)
+        if ends_within(process, END_S):
+            return True
+    return False
 
 
 def is_alive(process: Optional[int]) -> bool:

@@ -37,7 +37,7 @@ from evi_harness.runs.app_channel import (
     with_site,
 )
 from evi_harness.runs.app_command import AppCommand, led_to
-from evi_harness.runs.app_process import END_S, LOOK_MS, how_ended, is_alive, send_signal, signal_name, start_app
+from evi_harness.runs.app_process import END_S, LOOK_MS, end_by, ends_within, how_ended, is_alive, send_signal, signal_name, start_app
 from evi_harness.runs.replay_options import REAL
 from evi_harness.runs.run import Run, RunOptions, longest_s
 from evi_harness.session.events import Event, Opened
@@ -131,7 +131,7 @@ class _Command:
             self._listen()
         except KeyboardInterrupt:
             # A terminal has interrupted the app too, and a second time would cut short what it does about that.
-            if not self._ends_within(END_S):
+            if not ends_within(self.app, END_S):
                 self._end((signal.SIGTERM, signal.SIGKILL))
             raise UsersInterrupt from None
         except BaseException:
@@ -301,16 +301,9 @@ class _Command:
 
     def _end(self, numbers: Tuple[int, ...]) -> None:
         """End the app by one signal after another, and the command with it."""
-        for number in numbers:
-            for process in {self.app.pid, *self.forked, *(pid for pid, _ in self.began)}:
-                send_signal(process, number)
-            if self._ends_within(END_S):
-                return
-        self.app.wait()
+        if not end_by(self.app, numbers, self._signal_all):
+            self.app.wait()
 
-    def _ends_within(self, seconds: float) -> bool:
-        try:
-            self.app.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+    def _signal_all(self, number: int) -> None:
+        for process in {self.app.pid, *self.forked, *(pid for pid, _ in self.began)}:
+            send_signal(process, number)

@@ -13,7 +13,7 @@ import pytest
 from evi_harness.errors import CommandError
 from evi_harness.runs import app_process
 from evi_harness.runs.app_command import STANDARD_INPUT, AppCommand
-from evi_harness.runs.app_process import family, how_ended, is_alive, send_signal, signal_name, start_app
+from evi_harness.runs.app_process import END_S, end_by, ends_within, family, how_ended, is_alive, send_signal, signal_name, start_app
 
 
 def started(*words, **options):
@@ -83,3 +83,19 @@ def test_how_a_process_ended():
     """By its exit code, or by the name of a signal, or its number where it has no name."""
     assert (how_ended(3), how_ended(-9)) == ("with exit code 3", "by SIGKILL")
     assert signal_name(63) in ("signal 63", "SIGRTMAX-1")
+
+
+def test_a_process_is_ended_by_the_first_signal_that_it_heeds(capsys):
+    """The next one is not sent; who heeds none of them goes on."""
+    sent = []
+    with started("import signal; signal.pause()") as process:
+
+        def send(number):
+            sent.append(number)
+            process.send_signal(number)
+
+        assert not end_by(process, (), send)
+        assert not ends_within(process, 0)
+        assert end_by(process, (signal.SIGTERM, signal.SIGKILL), send)
+        assert ends_within(process, END_S)
+    assert (sent, process.returncode) == ([signal.SIGTERM], -signal.SIGTERM)

@@ -9,10 +9,10 @@ import os
 import signal
 import subprocess
 from dataclasses import dataclass
+from functools import partial
 from typing import Optional, Sequence
 
-from evi_harness.errors import CommandError
-from evi_harness.runs.app_process import END_S, family, is_alive, send_signal
+from evi_harness.runs.app_process import END_S, cannot_start, end_by, ends_within, signal_family
 from evi_harness.runs.real_commands.listening_places import APP_PLACE, APP_VARIABLE
 
 __all__ = ["Driver"]
@@ -46,8 +46,7 @@ class Driver:
             # What it prints is not the app's, and goes aside.
             process = subprocess.Popen(given, env={**os.environ, APP_VARIABLE: address}, stdin=subprocess.DEVNULL, stdout=2)  # noqa: S603 - the developer's own command
         except OSError as error:
-            why = error.strerror or str(error)
-            raise CommandError(f"cannot start {given[0]!r}: {why}", hint="Give the command as a shell would run it.") from error
+            raise cannot_start(given[0], error) from error
         return Driver(process)
 
     @property
@@ -59,18 +58,5 @@ class Driver:
 
     def stop(self) -> None:
         """End it, and what it has started, if it has not ended: it has a moment to see that the app is gone."""
-        if self._ends_within(END_S):
-            return
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            for one in family(self.process.pid):
-                if one == self.process.pid or is_alive(one):
-                    send_signal(one, number)
-            if self._ends_within(END_S):
-                return
-
-    def _ends_within(self, seconds: float) -> bool:
-        try:
-            self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+        if not ends_within(self.process, END_S):
+            end_by(self.process, (signal.SIGTERM, signal.SIGKILL), partial(signal_family, self.process.pid))

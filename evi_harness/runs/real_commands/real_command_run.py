@@ -50,7 +50,18 @@ from evi_harness.runs.app_channel import (
     with_site,
 )
 from evi_harness.runs.app_command import PLACE, AppCommand, address_for, admission_for, led_to
-from evi_harness.runs.app_process import END_S, family, how_ended, is_alive, send_signal, signal_name, start_app
+from evi_harness.runs.app_process import (
+    END_S,
+    end_by,
+    ends_within,
+    family,
+    how_ended,
+    is_alive,
+    send_signal,
+    signal_family,
+    signal_name,
+    start_app,
+)
 from evi_harness.runs.command_run import run_command
 from evi_harness.runs.heard_notes import note_heard
 from evi_harness.runs.playing import chat_paths_of, play_recording
@@ -238,7 +249,7 @@ class _RealCommand:
             self._listen()
         except KeyboardInterrupt:
             # A terminal has interrupted the app too, and a second time would cut short what it does about that.
-            if not self._ends_within(END_S):
+            if not ends_within(self.app, END_S):
                 self._end((signal.SIGTERM, signal.SIGKILL))
             raise UsersInterrupt from None
         except BaseException:
@@ -463,23 +474,11 @@ class _RealCommand:
 
     def _end(self, numbers: Sequence[int]) -> None:
         """End the app by one signal after another, and the command with it."""
-        for number in numbers:
-            self._signal_all(number)
-            if self._ends_within(END_S):
-                return
-        self.app.wait()
+        if not end_by(self.app, numbers, self._signal_all):
+            self.app.wait()
 
     def _signal_all(self, number: int) -> None:
-        for process in {*family(self.app.pid), *self.forked, *self.began}:
-            if process == self.app.pid or is_alive(process):
-                send_signal(process, number)
-
-    def _ends_within(self, seconds: float) -> bool:
-        try:
-            self.app.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+        signal_family(self.app.pid, number, others=(*self.forked, *self.began))
 
     def _note(self, kind: Any, **facts: Any) -> None:
         self.observed.append((None, time.monotonic_ns(), kind.make(-1, 0, None, **facts)))
