@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Sequence
 
 from evi_harness.errors import EviHarnessError
+from evi_harness.guard.variables import variables_in
 from evi_harness.settings.redrawing import CI_VARIABLES, is_set
 from evi_harness.settings.sink import redacted, write_file
 
@@ -93,7 +94,7 @@ def is_unattended(environment: Optional[Mapping[str, str]] = None) -> bool:
 
 def without_ci(environment: Mapping[str, str]) -> Dict[str, str]:
     """An environment for what is run many times, and is to tell a CI server nothing."""
-    return {name: value for name, value in environment.items() if name not in (_SUMMARY, _ACTIONS)}
+    return {name: value for name, value in variables_in(environment).items() if name not in (_SUMMARY, _ACTIONS)}
 
 
 def replay_case(result: ReplayResult, *, file: Optional[str] = None, line: Optional[int] = None) -> Case:

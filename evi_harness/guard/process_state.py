@@ -24,6 +24,7 @@ from types import ModuleType
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from evi_harness.guard.developers import DEVELOPER, is_installed, owner
+from evi_harness.guard.variables import kept_variables
 
 __all__ = ["forget_modules_of", "restored_process"]
 
@@ -87,24 +88,20 @@ def _umask() -> Iterator[None]:
 
 @contextmanager
 def _environment() -> Iterator[None]:
-    variables, kept = os.environ, _kept_variables()
+    variables, kept = os.environ, kept_variables()
     try:
         yield
     finally:
-        if _kept_variables() != kept:
+        if kept_variables() != kept:
             decode = getattr(variables, "decodekey", str)
             _put_variables_back({decode(name): decode(value) for name, value in kept.items()})
-
-
-def _kept_variables() -> Dict[Any, Any]:
-    """The variables as Python keeps them: asked for by name, each is coded and decoded again, which took a run 0.1 ms."""
-    return dict(getattr(os.environ, "_data", os.environ))
 
 
 def _put_variables_back(before: Dict[str, str]) -> None:
     added = [name for name in os.environ if name not in before]
     for name in added:
-        del os.environ[name]
+        # Another thread may have taken it away again.
+        os.environ.pop(name, None)
     changed = {name: value for name, value in before.items() if os.environ.get(name) != value}
     os.environ.update(changed)
     if "TZ" in changed or "TZ" in added:

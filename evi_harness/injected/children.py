@@ -12,6 +12,7 @@ import subprocess
 from multiprocessing import util
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
+from evi_harness.guard.variables import variables_in
 from evi_harness.runs.app_channel import CHANNEL, with_site
 
 __all__ = ["follow"]
@@ -54,7 +55,7 @@ def follow(channel: str, begins: Callable[[], object]) -> None:
         finally:
             for name, value in before.items():
                 if value is None:
-                    os.environ.pop(name)
+                    os.environ.pop(name, None)
                 else:
                     os.environ[name] = value
 
@@ -100,4 +101,4 @@ def _follow_os(channel: str, begins: Callable[[], object]) -> None:
 
 def _told(environment: Mapping[Any, Any], channel: str) -> Dict[str, str]:
     """The environment of a process that is followed, whose names and values may be bytes."""
-    return with_site({os.fsdecode(name): os.fsdecode(value) for name, value in environment.items()}, channel)
+    return with_site({os.fsdecode(name): os.fsdecode(value) for name, value in variables_in(environment).items()}, channel)

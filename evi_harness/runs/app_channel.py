@@ -20,6 +20,7 @@ from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple, Unio
 from evi_harness.audio.software_speaker import Heard, Playback
 from evi_harness.guard.pickling import dumps
 from evi_harness.guard.program_end import really_exit
+from evi_harness.guard.variables import variables_in
 from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.runs.app_command import Hosts
 from evi_harness.runs.replay_options import ReplayOptions
@@ -268,7 +269,7 @@ def with_site(environment: Mapping[str, str], channel: str) -> Dict[str, str]:
         channel: What it is told of the two ends.
     """
     folders = [str(SITE), *filter(None, [environment.get("PYTHONPATH")])]
-    return {**environment, "PYTHONPATH": os.pathsep.join(folders), CHANNEL: channel}
+    return {**variables_in(environment), "PYTHONPATH": os.pathsep.join(folders), CHANNEL: channel}
 
 
 def read_plan(plan: int) -> Union[AppPlan, PointedPlan]:

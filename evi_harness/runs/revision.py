@@ -28,6 +28,7 @@ from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequ
 from urllib.parse import unquote, urlsplit
 
 from evi_harness.errors import EviHarnessError, Parameter, Words
+from evi_harness.guard.variables import variables_in
 from evi_harness.input_file import read_file
 from evi_harness.installed_packages import metadata_now
 
@@ -90,7 +91,7 @@ def environment_of(revision: Revision, environment: Mapping[str, str]) -> Dict[s
     others = [entry for entry in said if _relative(entry, revision.worktrees) is None]
     places = {"folder": str(revision.folder), "here": str(here), "worktrees": [str(one) for one in revision.worktrees]}
     told = {"name": revision.name, **places}
-    return {**environment, _PATH: os.pathsep.join(dict.fromkeys([*usable, *others])), REVISION: json.dumps(told)}
+    return {**variables_in(environment), _PATH: os.pathsep.join(dict.fromkeys([*usable, *others])), REVISION: json.dumps(told)}
 
 
 def _in_checkout(revision: Revision, entries: Sequence[str]) -> List[Path]:

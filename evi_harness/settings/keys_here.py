@@ -8,13 +8,13 @@ Rules of living here: an unreadable file is skipped; code that needs it reports 
 
 from __future__ import annotations
 
-import os
 import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from evi_harness.dialects import key_variables
+from evi_harness.guard.variables import kept_variables, variables_in
 from evi_harness.redacting.redaction import MIN_VALUE_LENGTH
 from evi_harness.redacting.source_redaction import is_secret_name
 
@@ -37,11 +37,11 @@ def environment_secrets() -> List[str]:
 
 
 def _of_environment() -> List[str]:
-    kept = dict(getattr(os.environ, "_data", os.environ))
+    kept = kept_variables()
     for variables, known in _LATEST:
         if variables == kept:
             return known
-    found = _secret_among(os.environ.items())
+    found = _secret_among(variables_in().items())
     _LATEST[:] = [(kept, found)]
     return found
 

@@ -28,6 +28,7 @@ from evi_harness.carriers.telling import Aside
 from evi_harness.dialects import adapter_for, dialect_named
 from evi_harness.errors import EviHarnessError, SessionError, SessionUnwritable, UsageError
 from evi_harness.guard.own_output import silence_libraries
+from evi_harness.guard.variables import variables_in
 from evi_harness.runs.app_channel import INPUT, LISTENS, PLAYED, SOUND, WARNED, InputLine, PointedPlan, SoundState, identity_of, with_site
 from evi_harness.runs.app_command import PLACE, VARIABLE, Hosts, address_for, admission_for
 from evi_harness.runs.app_process import family, how_ended
@@ -157,7 +158,7 @@ def record_command(options: CommandOptions, tell: Callable[[str], object]) -> Co
             server = stack.enter_context(served(simulated, ServeOptions(service=SIMULATOR, dialect=dialect.name)))
             proxy = replace(proxy, upstream=server.url)
         endpoint = upstream_of(proxy)
-        environment = dict(os.environ)
+        environment = variables_in()
         if endpoint.is_loopback and settings.api_key is None:
             # What needs none takes any, and most apps do not begin without one.
             environment[dialect.variables.api_key] = ANY_KEY

@@ -5,13 +5,13 @@ Rules of living here: it runs as it would by itself, in this folder and terminal
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from dataclasses import dataclass
 from functools import partial
 from typing import Optional, Sequence
 
+from evi_harness.guard.variables import variables_in
 from evi_harness.runs.app_process import END_S, cannot_start, end_by, ends_within, signal_family
 from evi_harness.runs.real_commands.listening_places import APP_PLACE, APP_VARIABLE
 
@@ -44,7 +44,7 @@ class Driver:
         given = [word.replace(APP_PLACE, address) for word in words]
         try:
             # What it prints is not the app's, and goes aside.
-            process = subprocess.Popen(given, env={**os.environ, APP_VARIABLE: address}, stdin=subprocess.DEVNULL, stdout=2)  # noqa: S603 - the developer's own command
+            process = subprocess.Popen(given, env={**variables_in(), APP_VARIABLE: address}, stdin=subprocess.DEVNULL, stdout=2)  # noqa: S603 - the developer's own command
         except OSError as error:
             raise cannot_start(given[0], error) from error
         return Driver(process)

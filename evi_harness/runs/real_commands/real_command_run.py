@@ -29,6 +29,7 @@ from evi_harness.carriers.server_process import ServerProcess
 from evi_harness.clocks.clock import RealClock
 from evi_harness.errors import CommandError, NotVirtual, Parameter, Words
 from evi_harness.guard.ending import UsersInterrupt
+from evi_harness.guard.variables import variables_in
 from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.replay.player import Player
 from evi_harness.replay.typed_lines import TypedLines
@@ -230,7 +231,7 @@ class _RealCommand:
     def _started(self, reports: int, plan: int, read: int) -> subprocess.Popen[bytes]:
         url, dialect = self.server.url, self.options.dialect
         given = self.command.base_url or os.environ.get(dialect.variables.base_url)
-        environment = with_site({**os.environ, **address_for(url, dialect, given)}, f"{reports},{plan}")
+        environment = with_site({**variables_in(), **address_for(url, dialect, given)}, f"{reports},{plan}")
         environment.setdefault("PYTHONHASHSEED", "0")
         command = replace(self.command, words=tuple(word.replace(PLACE, url) for word in self.command.words))
         return start_app(command, environment, (reports, plan), typed=None if read < 0 else read)
