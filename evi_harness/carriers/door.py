@@ -189,9 +189,11 @@ class Door(asyncio.Protocol):
         self._is_over = True
         self._stop_waiting()
         self._disarm()
-        # What it calls would refer to it, and stay with all that it holds until it is looked for.
+        # What these call would refer to it, and it would stay with all that it holds until Python looks for such circles.
         self._on_idle = lambda: None
         self.holding.close()
+        self._transport = None
+        self._keep_nothing()
         if self._inside is not None:
             self._inside.connection_lost(error)
 
@@ -225,6 +227,7 @@ class Door(asyncio.Protocol):
             self.why_cut_off = why
         self._is_over = True
         self._stop_waiting()
+        self._keep_nothing()
         if self._transport is not None:
             self._transport.abort()
 
@@ -317,6 +320,7 @@ class Door(asyncio.Protocol):
         """Answer in the library's place, and close."""
         self._is_over = True
         self._disarm()
+        self._keep_nothing()
         if text and not text.startswith("evi-harness: "):
             text = f"evi-harness: {text}\n"
         fields = {
@@ -405,6 +409,11 @@ class Door(asyncio.Protocol):
         if self in self._hall.waiting:
             del self._hall.waiting[self]
             self._disarm()
+
+    def _keep_nothing(self) -> None:
+        """Drop what the client sent: the connection ends, and hundreds of such can end before their memory is asked for again."""
+        self.holding.change(-len(self._head))
+        self._head = bytearray()
 
     def _disarm(self) -> None:
         if self._timer is not None:

@@ -37,8 +37,9 @@ class Holdings:
         self.n_bytes += by
         while by > 0 and self.n_bytes > self._limit_bytes and self._open:
             largest = max(self._open, key=lambda one: one.n_bytes)
+            cut_off = largest.cut_off
             self.close(largest)
-            largest.cut_off()
+            cut_off()
             if largest is holding:
                 return
 
@@ -48,6 +49,12 @@ class Holdings:
             self._open.remove(holding)
             self.n_bytes -= holding.n_bytes
             holding.is_open = False
+            # It would refer to what refers to the holding, and both would stay until Python looks for such circles.
+            holding.cut_off = _nobody
+
+
+def _nobody() -> None:
+    """What is closed is not cut off."""
 
 
 class Holding:

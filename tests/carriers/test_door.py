@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
+import weakref
+from contextlib import suppress
 from itertools import product
 
 import pytest
@@ -611,3 +614,40 @@ def test_requests_that_come_together_go_in_one_a_turn():
         return found
 
     assert run_virtual(turns) == [1, 2, 3, 3]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        bytes(MIB),
+        b"\x16\x03\x01" + bytes(MIB),
+        b"GET /" + b"x" * (5 * MIB),
+        b"GET / HTTP/1.1\r\nX: " + b"x" * MIB,
+        b"GET / HTTP/1.1\r\n" + b"X: x\r\n" * 10_000 + b"\r\n",
+        b"POST /token HTTP/1.1\r\nHost: %b\r\nContent-Length: 1000000\r\n\r\n" % HOST.encode() + bytes(MIB // 2),
+    ],
+    ids=["noise", "TLS", "a long path", "half a request", "many headers", "half a body"],
+)
+def test_nothing_is_kept_of_who_is_turned_away(monkeypatch, data):
+    """Not until Python next looks for circles either: hundreds a second can be turned away until then."""
+    doors, opened = [], Hall.__call__
+
+    def open_(hall):
+        door = opened(hall)
+        doors.append(weakref.ref(door))
+        return door
+
+    monkeypatch.setattr(Hall, "__call__", open_)
+
+    async def main(server, loop):
+        # A client that still sends does not always see the answer.
+        with suppress(ConnectionError):
+            assert (await ask(data)).startswith(b"HTTP/1.1 4")
+
+    gc.collect()
+    gc.disable()
+    try:
+        serve(main, handshake_s=2)
+    finally:
+        gc.enable()
+    assert [door() for door in doors] == [None]
