@@ -52,6 +52,11 @@ class HttpConnection(web.RequestHandler):
         # Whether what came last is the end of a request's head, and nothing behind it.
         self._ends_head = False
 
+    async def start(self) -> None:
+        """Serve the client, unless it has gone before this began: aiohttp takes that for a fault of its own."""
+        if self.transport is not None:
+            await super().start()
+
     def follow(self, max_bytes: int) -> bool:
         """Follow the client's frames from now on: the handshake is answered.
 

@@ -5,13 +5,23 @@ import logging
 import re
 
 import pytest
+from aiohttp import web
 from carrier_duties import ScriptedService
 
+from evi_harness.carriers.http_connection import HttpConnection
 from evi_harness.carriers.real_carrier import RealCarrier
 from evi_harness.carriers.server import ChatServer
 from evi_harness.clocks.clock import RealClock
 
 KEY = "Kq7ApiKeyOfThisRun0123456789"
+
+
+class Gone(asyncio.Transport):
+    """To a client that is not there any more."""
+
+    def close(self):
+        pass
+
 
 # What a client may send that is no request, each with the key where that kind of client has it.
 UNREADABLE = {
@@ -61,6 +71,22 @@ def test_what_cannot_be_read_is_neither_sent_back_nor_logged(request_text, caplo
     assert len(told) == 1
     assert KEY[:8] not in answer + "".join(told) + caplog.text + "".join(capfd.readouterr())
     assert [record.name for record in caplog.records if record.name.startswith("aiohttp")] == []
+
+
+def test_a_client_that_goes_at_once_is_no_fault():
+    """It opens a connection and resets it, so that it is gone before aiohttp has begun with it: nothing fails, and nothing is told."""
+    told = []
+
+    async def main():
+        before = asyncio.all_tasks()
+        connection = HttpConnection(web.Server(ScriptedService()), loop=asyncio.get_running_loop(), on_error=told.append)
+        connection.connection_made(Gone())
+        begun = asyncio.all_tasks() - before
+        connection.connection_lost(None)
+        return await asyncio.gather(*begun, return_exceptions=True)
+
+    assert asyncio.run(main()) == [None]
+    assert told == []
 
 
 def test_each_kind_is_told_once():
