@@ -279,7 +279,7 @@ def _ignored(report: ReplayReport) -> Iterator[str]:
 # What of an app a replay of its handler does not run, where the harness speaks for its user, and where the handler does. The JSON has it as
 # ``handshake_by``: it holds for every such replay, so a list of what is special about one would only be longer for it.
 _THE_REST_OF_THE_APP: Mapping[bool, str] = {
-    False: "your main() did not run: the replay itself connects, and sets the microphone and allow_user_interrupt",
+    False: "your main() did not run: the replay itself connects and runs the microphone",
     True: "your main() did not run: the replay itself connects",
 }
 # Notes that are told as they are; what stands elsewhere in the report is not told twice.
