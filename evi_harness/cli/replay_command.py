@@ -6,7 +6,7 @@ import sys
 from contextlib import ExitStack, nullcontext, redirect_stdout
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import click
 from click.core import ParameterSource
@@ -505,27 +505,44 @@ _OF_UPDATE = ("dry_run", "yes")
 
 def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None:
     """Refuse options that would change nothing in this way of replaying."""
-    given = [param for param in ctx.command.params if ctx.get_parameter_source(param.name or "") == ParameterSource.COMMANDLINE]
-    for param in given:
-        if is_live and param.name == "handler" and ctx.params["dialect"] is not None:
-            # It answers the calls of the other service.
-            continue
-        if is_live and param.name not in (*_OF_LIVE, *_ALSO_LIVE):
-            raise click.UsageError(f"{param.opts[0]} cannot be used with --live: no handler runs", ctx)
-        if not is_live and param.name in _OF_LIVE and not (param.name == "base_url" and _WORDS in ctx.meta):
-            raise click.UsageError(f"{param.opts[0]} needs --live", ctx)
-        if not is_live and param.name in _OF_UPDATE and not ctx.params["update"]:
-            raise click.UsageError(f"{param.opts[0]} needs --update{' or --live' if param.name in _ALSO_LIVE else ''}", ctx)
-        if param.name == "follow" and _WORDS not in ctx.meta:
-            raise click.UsageError(f"{param.secondary_opts[0]} needs a COMMAND", ctx)
-        if param.name == "drive" and _WORDS not in ctx.meta:
-            raise click.UsageError("--drive needs a COMMAND after --", ctx)
-        if param.name == "together" and not (is_many and _WORDS in ctx.meta):
-            raise click.UsageError("--together needs several sessions and a COMMAND", ctx)
-        if not is_many and param.name in _OF_MANY:
-            raise click.UsageError(f"{param.opts[-1]} needs several sessions", ctx)
-    if is_live and is_many and ctx.params["dialect"] is None:
+    way = _Way(is_live, is_many, _WORDS in ctx.meta, bool(ctx.params["update"]), ctx.params["dialect"] is not None)
+    for param in ctx.command.params:
+        name = param.name or ""
+        if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+            lacks = _lack(name, way)
+            if lacks is not None:
+                # The only one of them that switches off.
+                flag = param.secondary_opts[0] if name == "follow" else param.opts[-1]
+                raise click.UsageError(f"{flag} {lacks}", ctx)
+    if is_live and is_many and not way.names_dialect:
         raise click.UsageError("--live takes one session at a time, unless --dialect names another protocol", ctx)
+
+
+class _Way(NamedTuple):
+    """How is replayed: what some options cannot be without."""
+
+    is_live: bool
+    is_many: bool
+    has_command: bool
+    updates: bool
+    names_dialect: bool
+
+
+def _lack(name: str, way: _Way) -> Optional[str]:
+    """What an option lacks, in the words behind its flag; None where it has all that it needs."""
+    if way.is_live:
+        # With --dialect a handler answers the calls of the other service.
+        is_used = name in (*_OF_LIVE, *_ALSO_LIVE) or (name == "handler" and way.names_dialect)
+        return None if is_used else "cannot be used with --live: no handler runs"
+    missing = {
+        "needs --live": name in _OF_LIVE and not (name == "base_url" and way.has_command),
+        "needs --update": name in _OF_UPDATE and name not in _ALSO_LIVE and not way.updates,
+        "needs --update or --live": name in _OF_UPDATE and name in _ALSO_LIVE and not way.updates,
+        "needs a COMMAND after --": name in ("follow", "drive") and not way.has_command,
+        "needs several sessions and a COMMAND": name == "together" and not (way.is_many and way.has_command),
+        "needs several sessions": name in _OF_MANY and not way.is_many,
+    }
+    return next((lacks for lacks, is_missing in missing.items() if is_missing), None)
 
 
 # What is more than so many lines may have gone off the screen.
