@@ -444,13 +444,7 @@ def command(
     if not is_many and not may_be_session(folders[0]):
         # It says what is there instead, before any option is said not to go with it.
         load_session(folders[0])
-    if words is not None:
-        refuse_with_a_command(ctx)
-    elif values["stdin"] is not None:
-        raise click.UsageError("--stdin needs a command after --", ctx)
-    _refuse_the_others(ctx, values["live"], is_many)
-    if values["live"] and is_many and values["html"] is not None:
-        raise click.UsageError("--html with --live takes one session at a time", ctx)
+    _refuse_what_changes_nothing(ctx, is_many)
     require_place(ctx, values["html"], is_many)
     asks = values["update"] and not values["dry_run"] and not values["yes"] and _is_asked()
     names_no_handler = not values["live"] and values["handler"] is None and words is None
@@ -503,9 +497,14 @@ _ALSO_LIVE = ("sessions", "out", "json_file", "html", "audio_format", "allow_inc
 _OF_UPDATE = ("dry_run", "yes")
 
 
-def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None:
+def _refuse_what_changes_nothing(ctx: click.Context, is_many: bool) -> None:
     """Refuse options that would change nothing in this way of replaying."""
-    way = _Way(is_live, is_many, _WORDS in ctx.meta, bool(ctx.params["update"]), ctx.params["dialect"] is not None)
+    given = ctx.params
+    way = _Way(given["live"], is_many, _WORDS in ctx.meta, bool(given["update"]), given["dialect"] is not None)
+    if way.has_command:
+        refuse_with_a_command(ctx)
+    elif given["stdin"] is not None:
+        raise click.UsageError("--stdin needs a command after --", ctx)
     for param in ctx.command.params:
         name = param.name or ""
         if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE:
@@ -514,8 +513,10 @@ def _refuse_the_others(ctx: click.Context, is_live: bool, is_many: bool) -> None
                 # The only one of them that switches off.
                 flag = param.secondary_opts[0] if name == "follow" else param.opts[-1]
                 raise click.UsageError(f"{flag} {lacks}", ctx)
-    if is_live and is_many and not way.names_dialect:
+    if way.is_live and is_many and not way.names_dialect:
         raise click.UsageError("--live takes one session at a time, unless --dialect names another protocol", ctx)
+    if way.is_live and is_many and given["html"] is not None:
+        raise click.UsageError("--html with --live takes one session at a time", ctx)
 
 
 class _Way(NamedTuple):

@@ -275,12 +275,15 @@ def _again(path: Optional[str], handler: Any, arguments: Mapping[str, Any], unus
     words += [word for name, flag in _VALUES.items() if name in unusual for word in (flag, _said(unusual[name]))]
     words += [word for name, flag in _LISTS.items() for value in unusual.get(name, ()) for word in (flag, str(value))]
     words += [word for kind, level in unusual.get("severities", {}).items() for word in ("--severity", f"{kind}={level}")]
-    if isinstance(handler, AppCommand):
-        words += [*([] if handler.base_url is None else ["--base-url", handler.base_url])]
-        words += [*([] if handler.stdin is None else ["--stdin", handler.stdin]), *([] if handler.follows else ["--no-follow"])]
-        words += [*(["--together"] if handler.sessions else []), *(["--drive", shlex.join(handler.drive)] if handler.drive else [])]
-        words += ["--", *handler.words]
-    return words
+    return words + (_behind(handler) if isinstance(handler, AppCommand) else [])
+
+
+def _behind(command: AppCommand) -> List[str]:
+    """The words for an app that is replayed by its command: its options, and the command behind them."""
+    given = {"--base-url": command.base_url, "--stdin": command.stdin, "--drive": shlex.join(command.drive) or None}
+    words = [word for flag, value in given.items() if value is not None for word in (flag, value)]
+    words += [flag for flag, is_given in {"--no-follow": not command.follows, "--together": bool(command.sessions)}.items() if is_given]
+    return [*words, "--", *command.words]
 
 
 def is_replay_again(words: Sequence[str]) -> bool:
