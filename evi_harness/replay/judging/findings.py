@@ -185,7 +185,7 @@ def severities_of(given: Mapping[str, str]) -> Dict[str, str]:
             raise UsageError(f"there is no finding {kind!r}", hint=f"There are: {', '.join(FINDINGS)}.")
         if severity not in SEVERITIES:
             raise UsageError(f"{severity!r} is not a severity, for {kind}", hint=f"There are: {', '.join(SEVERITIES)}.")
-    return {kind: given.get(kind, row.severity) for kind, row in FINDINGS.items()}
+    return {**{kind: row.severity for kind, row in FINDINGS.items()}, **given}
 
 
 def weighed(found: Iterable[Finding], given: Mapping[str, str] = NOTHING) -> List[Finding]:
