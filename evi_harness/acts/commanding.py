@@ -115,12 +115,12 @@ def check_command(asked: ReplayOptions, n_starts: int = 1) -> None:
     """
     if not isinstance(asked.handler, AppCommand):
         if asked.clock == AUTO_CLOCK:
-            hint = Words("Give ", Parameter("clock", VIRTUAL), " or ", Parameter("clock", REAL), ".")
-            raise UsageError(f"the clock {AUTO_CLOCK!r} is for a command, and a handler is replayed on one of the two", hint=hint)
+            hint = Words("Give ", Parameter("clock", VIRTUAL), " or ", Parameter("clock", REAL), ", or replay a command.")
+            raise UsageError(f"the clock {AUTO_CLOCK!r} needs a command: it starts an app again, which a handler cannot be", hint=hint)
         return
     if asked.handler.drive and asked.clock != REAL:
         hint = Words("Give ", Parameter("clock", REAL), " too, or leave out ", Parameter("drive"), ".")
-        raise UsageError("what calls an app does so in real time", hint=hint)
+        raise UsageError("a command that calls the app needs real time: virtual time does not wait for callers", hint=hint)
     if asked.clock != VIRTUAL:
         _check_in_real_time(asked, asked.handler)
     if asked.microphone != AUTO:

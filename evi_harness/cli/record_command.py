@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import click
 from click.core import ParameterSource
@@ -33,7 +33,19 @@ _OF_OUR_OWN_APP: Dict[str, str] = {
 }
 
 
-@click.command("record", cls=GroupedCommand)
+class RecordCommand(GroupedCommand):
+    """``record``, which takes a command behind ``--``."""
+
+    def parse_args(self, ctx: click.Context, args: List[str]) -> List[str]:
+        """Refuse a ``--`` with nothing behind it: without a command, ``record`` would hold a conversation with the service."""
+        is_empty = args[-1:] == ["--"]
+        rest = super().parse_args(ctx, args)
+        if is_empty and not ctx.params["words"]:
+            raise click.UsageError("there is no command after --", ctx)
+        return rest
+
+
+@click.command("record", cls=RecordCommand)
 @option(
     "--mic",
     group=SOUND,
@@ -222,9 +234,8 @@ def _record_app(
     from evi_harness.settings.interrupts import Interrupts
 
     proxy = ProxyOptions(upstream=base_url, out=out, name=name, dialect=dialect)
-    options = CommandOptions(
-        words, proxy, is_simulated=simulate, script=script, mic=mic, duration_s=duration, drive=split_words(drive or "")
-    )
+    caller = () if drive is None else split_words(drive)
+    options = CommandOptions(words, proxy, is_simulated=simulate, script=script, mic=mic, duration_s=duration, drive=caller)
     with Interrupts() as interrupts:
         interrupts.over(for_good=click.get_current_context().meta.get(ENDS, False))
         # Standard output is the app's.

@@ -607,7 +607,7 @@ def _asked(ctx: click.Context, folders: Sequence[Path], *, defer: bool) -> Repla
 
         # It is a process of its own in any case.
         stdin, follow, together = ctx.params["stdin"], ctx.params["follow"], ctx.params["together"]
-        drive = split_words(ctx.params["drive"] or "")
+        drive = () if ctx.params["drive"] is None else split_words(ctx.params["drive"])
         handler = app_command(ctx.meta[_WORDS], ctx.params["base_url"], stdin=stdin, follow=follow, together=together, drive=drive)
         # All of them, also where only those that failed are replayed again.
         given.update(handler=replace(handler, sessions=tuple(map(str, folders)) if together else ()), child=False)

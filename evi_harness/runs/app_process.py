@@ -83,7 +83,10 @@ def _started(
 
 def cannot_start(program: str, error: OSError) -> CommandError:
     """The error for a command whose program cannot be started."""
-    return CommandError(f"cannot start {program!r}: {error.strerror or error}", hint="Give the command as a shell would run it.")
+    return CommandError(
+        f"cannot start {program!r}: {error.strerror or error}",
+        hint="Give the command as you type it in a shell, for example python app.py.",
+    )
 
 
 class _Interruptible:

@@ -46,7 +46,9 @@ from evi_harness.session.notes import APP_ENDED, CRASHED, LEAKED_THREAD, NETWORK
 __all__ = ["run_command"]
 
 # What does in real time what cannot be done in virtual time.
-_IN_REAL_TIME = Words("Replay it in real time, with ", Parameter("clock", REAL), ".")
+_IN_REAL_TIME = Words(
+    "Replay it in real time, with ", Parameter("clock", REAL), "; an app that waits for callers also needs ", Parameter("drive"), "."
+)
 
 
 def run_command(recording: PlayedRecording, handler: Any, options: RunOptions) -> Run:
@@ -124,6 +126,8 @@ class _Command:
     failed: Optional[str] = None
     has_left: bool = False
     terminated_s: Optional[float] = None
+    # Why it was ended, if that was before it connected.
+    given_up: Optional[str] = None
 
     def outcome(self) -> Run:
         """Wait for the end, and tell what became of it."""
@@ -265,10 +269,17 @@ class _Command:
                     hint="Each session of a run is one connection. Does the app connect again when it should?",
                 )
             hosts = ", ".join(host if port is None else f"{host}:{port}" for host, port in self.command.hosts)
+            elsewhere = f"If it connects to another host, name that in {self.options.dialect.variables.base_url}."
+            if self.given_up is not None:
+                raise CommandError(
+                    f"the app never connected to the service ({hosts}): {self.given_up}",
+                    where=command,
+                    hint=Words(elsewhere, " If it needs longer: ", Parameter("timeout_s"), "."),
+                )
             raise CommandError(
                 f"the app ended {how_ended(status)} and never connected to the service ({hosts})",
                 where=command,
-                hint=f"If it connects to another host, name that in {self.options.dialect.variables.base_url}.",
+                hint=f"See what it printed. {elsewhere}" if status else elsewhere,
             )
         if self.finished is not None and self.finished.failures:
             raise CommandError(f"the replay failed: {self.finished.failures[0]}", where=command)
@@ -290,7 +301,9 @@ class _Command:
         )
 
     def _note(self, kind: Any, what: str, **facts: Any) -> None:
-        if any(isinstance(event, Opened) for event in self.events):
+        if not any(isinstance(event, Opened) for event in self.events):
+            self.given_up = self.given_up or what
+        else:
             self.events.append(kind.make(self._seq(), self._at_ns(), None, what=what, **facts))
 
     def _seq(self) -> int:

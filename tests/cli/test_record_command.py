@@ -872,7 +872,9 @@ def test_an_app_whose_recorder_is_killed_ends_by_itself(tmp_path):
         (["--script", __file__, "--", "true"], "--script needs --simulate"),
         (["--simulate"], "need a COMMAND"),
         (["--drive", "python caller.py"], "--drive needs a COMMAND"),
+        (["--drive", "", "--", "true"], "--drive is empty"),
         (["--", ""], "no command"),
+        (["--"], "no command"),
     ],
 )
 def test_what_an_app_cannot_have_is_told(words, said, capsys, no_environment):

@@ -264,6 +264,7 @@ def test_what_an_app_sends_is_accepted_as_expected(app, tmp_path, capsys):
         (["--drive", "python caller.py"], "--drive"),
         (["--drive", "python 'caller.py", "--"], "--drive"),
         (["--drive", "python caller.py", "--"], "--drive"),
+        (["--drive", " ", "--clock", "real", "--"], "--drive"),
     ],
     ids=" ".join,
 )

@@ -120,6 +120,15 @@ def test_what_was_no_replay_is_an_error(words, why):
     assert ("clock='real'" in str(caught.value.hint)) == (why in ("blocking", "serves", "no Python process"))
 
 
+@pytest.mark.parametrize("clock", ["virtual", "real"])
+def test_an_app_that_was_ended_before_it_connected_is_an_error_with_the_limit(clock):
+    """It did not end by itself, so what helps is more time, or the service's address."""
+    command = AppCommand((sys.executable, "-c", "import threading; threading.Event().wait()"), (HUME,))
+    with pytest.raises(CommandError, match="1 s") as caught:
+        replay_asked(TYPED, ReplayOptions(handler=command, clock=clock, timeout_s=1.0))
+    assert "timeout_s" in str(caught.value.hint)
+
+
 def test_an_app_is_told_of_its_own_chat(capfd):
     """As far as it has got, at the times of the recording, and the same in two runs."""
     result = replay_session(TYPED, handler=app_command([sys.executable, APP, "looks_back"]), twice=True)

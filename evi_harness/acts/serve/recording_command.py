@@ -31,7 +31,7 @@ from evi_harness.guard.own_output import silence_libraries
 from evi_harness.guard.variables import variables_in
 from evi_harness.runs.app_channel import INPUT, LISTENS, PLAYED, SOUND, WARNED, InputLine, PointedPlan, SoundState, identity_of, with_site
 from evi_harness.runs.app_command import PLACE, VARIABLE, Hosts, address_for, admission_for
-from evi_harness.runs.app_process import family, how_ended
+from evi_harness.runs.app_process import family, how_ended, signal_family
 from evi_harness.runs.quiet_end import PATIENCE_S, QUIET_S, Quiet
 from evi_harness.runs.real_commands.driver import Driver
 from evi_harness.runs.real_commands.listening_places import address_of_app, listening_places
@@ -119,7 +119,7 @@ class CommandResult:
         if self.has_left:
             lines.append("warning: a process that it started was still connected, and was cut off")
         if self.driver:
-            lines.append(f"warning: what called the app ended {how_ended(self.driver)}")
+            lines.append(f"warning: the caller ended {how_ended(self.driver)}")
         if not self.sessions:
             lines.append(
                 f"error: nothing was recorded: the app opened no WebSocket through the proxy. Pass it the address: write {PLACE} in the "
@@ -143,7 +143,7 @@ def record_command(options: CommandOptions, tell: Callable[[str], object]) -> Co
         EviHarnessError: The command cannot be run, or the port cannot be opened.
     """
     if not options.words or not options.words[0]:
-        raise UsageError("there is no command to run")
+        raise UsageError("there is no command to run", hint="Give one after --, for example -- python app.py.")
     require_name(options.proxy.name)
     with Interrupts() as interrupts, ExitStack() as stack:
         dialect = dialect_named(options.proxy.dialect)
@@ -240,7 +240,7 @@ class _Run:
                 reports.begin()
             self._interrupts.told_to(loop, self._hand_on, may_block=False)
             driving = asyncio.ensure_future(self._drive(process.pid, running))
-            code = await process.wait()
+            code = await self._ended(process, driving)
             has_left = not await running.drained(GRACE_S)
         finally:
             await self._killed()
@@ -283,20 +283,36 @@ class _Run:
         await running.drained(GRACE_S)
         self._end(signal.SIGINT)
 
+    @staticmethod
+    async def _ended(process: asyncio.subprocess.Process, driving: asyncio.Future[None]) -> int:
+        """Wait for the app's end, and return its code. An app that nothing can call would wait for ever.
+
+        Raises:
+            CommandError: What calls the app cannot be started.
+        """
+        ended = asyncio.ensure_future(process.wait())
+        try:
+            await asyncio.wait((ended, driving), return_when=asyncio.FIRST_COMPLETED)
+            if driving.done():
+                driving.result()
+            return await ended
+        finally:
+            ended.cancel()
+
     async def _driven(self, driving: asyncio.Future[None]) -> None:
         """Leave nothing that calls an app which is gone."""
         driving.cancel()
-        with suppress(asyncio.CancelledError):
-            try:
-                await driving
-            finally:
-                if self._driver is not None:
-                    await asyncio.get_running_loop().run_in_executor(None, self._driver.stop)
+        await asyncio.wait((driving,))
+        if not driving.cancelled():
+            # That it failed counts only where the app waits for it.
+            driving.exception()
+        if self._driver is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._driver.stop)
 
     async def _killed(self) -> None:
-        """Where something of ours has failed, leave no app behind that nobody waits for."""
+        """Where something of ours has failed, leave no app behind that nobody waits for, nor what runs it, such as a shell."""
         if self._process is not None and self._process.returncode is None:
-            self._send(signal.SIGKILL)
+            signal_family(self._process.pid, signal.SIGKILL)
             await self._process.wait()
 
     async def _started(self, url: str, reports: int) -> asyncio.subprocess.Process:

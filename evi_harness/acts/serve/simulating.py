@@ -101,7 +101,7 @@ def simulation(script: Optional[Path] = None, dialect: str = DEFAULT, *, max_dur
         EviHarnessError: No speech detector can be used.
     """
     if dialect not in SIMULATORS:
-        what = f"nothing here simulates a service that speaks {dialect!r}"
+        what = f"there is no simulator for the dialect {dialect!r}"
         raise UsageError(what, hint=f"There are simulators for: {', '.join(SIMULATORS)}.")
     options = SIMULATORS[dialect].options
     if script is None:

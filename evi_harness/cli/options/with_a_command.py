@@ -34,12 +34,15 @@ def split_words(drive: str) -> Tuple[str, ...]:
     """The words of the command that calls the app, as a shell has them.
 
     Raises:
-        UsageError: A quotation mark is not closed.
+        UsageError: It is empty, or a quotation mark is not closed.
     """
     try:
-        return tuple(shlex.split(drive))
+        words = tuple(shlex.split(drive))
     except ValueError as error:
         raise click.UsageError(f"--drive is not a command: {str(error).lower()}") from None
+    if not words or not words[0]:
+        raise click.UsageError("--drive is empty: give the command that calls the app")
+    return words
 
 
 def refuse_with_a_command(ctx: click.Context) -> None:

@@ -458,7 +458,7 @@ class _RealCommand:
             send_signal(process, signal.SIGINT)
 
     def _never_returned(self) -> None:
-        who = "what calls the app" if self.command.drive else "the app"
+        who = "the caller" if self.command.drive else "the app"
         what = f"{who} was still running {AFTERMATH_NS / 1e9:.0f} s after the connection was closed, and was interrupted"
         self._note(NEVER_RETURNS, what=what)
         self._interrupt()
@@ -497,7 +497,7 @@ class _RealCommand:
         assert opened_ns is not None
         self._note_wire()
         if self._is_driven and self._driver is not None and self._driver.status:
-            self._note(RAISED, what=f"what called the app ended {how_ended(self._driver.status)}", detail=[shlex.join(self.command.drive)])
+            self._note(RAISED, what=f"the caller ended {how_ended(self._driver.status)}", detail=[shlex.join(self.command.drive)])
         if self.began and outcome is None and not self._is_ours():
             self._note(CRASHED, what=f"the process of the app ended {how_ended(self.status)}, without Python shutting down", ended=True)
         events = list(self._events())
@@ -525,22 +525,31 @@ class _RealCommand:
             raise CommandError(self.refused, where=command)
         if self.command.drive and self._driver is None:
             until = f"within {self.options.asked.timeout_s:g} s, and was ended" if self.is_late else f"and ended {how}"
-            hint = "What calls an app is started when that listens on a port; of a program that is not Python, that is seen on Linux only."
+            hint = Words(
+                "The command in ",
+                Parameter("drive"),
+                " is started once the app listens on a port. That a program other than Python listens is seen on Linux only.",
+            )
             raise CommandError(f"the app did not listen for callers {until}", where=command, hint=hint)
         if self._opened_ns is not None:
             return
         if self._driver is not None and self._driver.status is not None:
-            what = f"what was to call the app ended {how_ended(self._driver.status)}, and the app never connected to the service"
-            raise CommandError(what, where=shlex.join(self.command.drive))
+            what = f"the caller ended {how_ended(self._driver.status)}, and the app never connected to the service"
+            see = "See what the two printed. In the caller's command, {app} is the address at which the app listens."
+            raise CommandError(what, where=shlex.join(self.command.drive), hint=see)
         variables = self.options.dialect.variables
-        hint = f"A program that is not Python needs the address: write {PLACE} in the command, or read {variables.base_url} in the program."
+        address = (
+            f"A program that is not Python needs the address: write {PLACE} in the command, or read {variables.base_url} in the program."
+        )
         if self.is_late:
+            waits = Words() if self.command.drive else Words(" If it waits for callers: ", Parameter("drive"), ".")
             raise CommandError(
                 f"the app did not connect to the service within {self.options.asked.timeout_s:g} s, and was ended",
                 where=command,
-                hint=Words(hint, " One that needs longer: ", Parameter("timeout_s"), "."),
+                hint=Words(address, waits, " If it needs longer: ", Parameter("timeout_s"), "."),
             )
-        raise CommandError(f"the app ended {how} and never connected to the service ({self.server.url})", where=command, hint=hint)
+        why = f"See what it printed. {address}" if self.status else address
+        raise CommandError(f"the app ended {how} and never connected to the service ({self.server.url})", where=command, hint=why)
 
     def _outcome(self) -> Optional[AppOutcome]:
         """What the process of the session told at its end; that of another one where that process did not last."""
