@@ -196,7 +196,7 @@ def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def stands_still(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Called by a handler that is about to stand still, has that be seen at once; until then a busy machine has all the time it takes."""
     from evi_harness.clocks.watchdog import Watchdog
-    from evi_harness.runs import run
+    from evi_harness.runs import handler_run
 
     dogs: List[Watchdog] = []
 
@@ -205,7 +205,7 @@ def stands_still(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
             super().__init__(*args, **options)
             dogs.append(self)
 
-    monkeypatch.setattr(run, "Watchdog", Kept)
+    monkeypatch.setattr(handler_run, "Watchdog", Kept)
     return lambda: setattr(dogs[-1], "_timeout_ns", 0)
 
 

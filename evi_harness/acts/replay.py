@@ -30,7 +30,6 @@ from evi_harness.report.plain import printable
 from evi_harness.report.replay_report import ReplayReport, as_json, body_text, verdict_text
 from evi_harness.report.result import verdict_line
 from evi_harness.runs.app_command import AppCommand
-from evi_harness.runs.child_run import in_a_child
 from evi_harness.runs.microphone_off import run_alone
 from evi_harness.runs.replay_options import AUTO_CLOCK, MACHINE, REAL, VIRTUAL, ReplayOptions, is_built_in
 from evi_harness.runs.run import Run, RunOptions
@@ -459,7 +458,10 @@ def run_of(asked: ReplayOptions) -> RunOnce:
     is_command = isinstance(asked.handler, AppCommand)
     with loading():
         run_once = (COMMAND_RUNS if is_command else RUNS)[asked.clock]()
-    return in_a_child(run_once) if asked.child and not is_command else run_once
+        if not asked.child or is_command:
+            return run_once
+        from evi_harness.runs.child_run import in_a_child
+    return in_a_child(run_once)
 
 
 def _built_in(handler: object) -> Dict[str, str]:

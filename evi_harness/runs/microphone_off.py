@@ -16,7 +16,6 @@ from typing import Any, Callable, Iterator, Sequence, Tuple
 from evi_harness.replay.judging.findings import FINDINGS
 from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.runs.run import Run, RunOptions
-from evi_harness.runs.user_audio import is_to_be_run_again
 from evi_harness.sdk.user_voice import OFF
 from evi_harness.session.events import Event, Note
 from evi_harness.session.notes import MICROPHONE_OFF, sentence_of, with_sentence
@@ -39,11 +38,16 @@ def run_alone(
         The run that counts, the options that it ran with, and notes of what went wrong in a run before it and in it no more.
     """
     run = run_once(recording, handler, options)
-    if not is_to_be_run_again(run.events):
+    if not _is_to_be_run_again(run.events):
         return run, options, ()
     alone = replace(options, asked=replace(options.asked, microphone=OFF), is_again=True)
     again = run_once(recording, handler, alone)
     return again, alone, tuple(_only_before(run.events, again.events))
+
+
+def _is_to_be_run_again(events: Sequence[Event]) -> bool:
+    """Whether a run has ended because its app sends audio of its own and somebody else had spoken already."""
+    return any(facts.ended for _, facts in MICROPHONE_OFF.all_in(events))
 
 
 def _only_before(first: Sequence[Event], second: Sequence[Event]) -> Iterator[Note]:

@@ -24,21 +24,12 @@ from evi_harness.guard.ending import Ending
 from evi_harness.replay.played_recording import PlayedRecording
 from evi_harness.replay.player import Player
 from evi_harness.replay.wrapping import ClosingUser, FollowingUser
+from evi_harness.runs.handler_run import Stage, run_guarded, run_handler, run_null
 from evi_harness.runs.merging import merged
 from evi_harness.runs.own_server import Served
 from evi_harness.runs.playing import chat_paths_of, play_recording
 from evi_harness.runs.replay_options import RECORDED, has_app
-from evi_harness.runs.run import (
-    Run,
-    RunOptions,
-    Stage,
-    longest_s,
-    name_of,
-    recording_of,
-    run_guarded,
-    run_handler,
-    run_null,
-)
+from evi_harness.runs.run import Run, RunOptions, longest_s, name_of, recording_of
 from evi_harness.runs.sandbox import Outside
 from evi_harness.sdk.app import App, run_app
 from evi_harness.session.events import Event, Opened

@@ -35,12 +35,11 @@ from evi_harness.replay.wrapping import SilentUser, UndecidedUser
 from evi_harness.sdk.adapter import Adapter, Callbacks, ConnectionWatch
 from evi_harness.sdk.sound_switch import software_packages_in_place
 from evi_harness.sdk.user_voice import HANDLERS_TURN_NS, RECORDED_AUDIO, SDKS_MICROPHONE, Microphone, Silenced, UserVoice
-from evi_harness.session.events import Event
 from evi_harness.session.notes import MICROPHONE_OFF, SENT_AS_RECORDED, UNSEEN
 from evi_harness.session.protocols import SENT, AudioSource, Dialect, Service
 from evi_harness.session.session import Session
 
-__all__ = ["ActedUser", "SoundDevices", "UserAudio", "is_to_be_run_again", "replay_sound", "sent_by", "sound_in_place", "user_audio"]
+__all__ = ["ActedUser", "SoundDevices", "UserAudio", "replay_sound", "sent_by", "sound_in_place", "user_audio"]
 
 # What ran ahead of the clock by so much was not heard by a microphone as it was sent; a position may be late by as much.
 AHEAD_NS = 2_000_000_000
@@ -254,11 +253,6 @@ class ActedUser:
 def _note_off(journal: Journal, what: str, *, ended: bool = False) -> None:
     """Note that nothing is sent for the user but by the app, and whether the run ends for that, to be run again."""
     journal.note(MICROPHONE_OFF, what=what, ended=ended)
-
-
-def is_to_be_run_again(events: Sequence[Event]) -> bool:
-    """Whether a run has ended because its app sends audio of its own and somebody else had spoken already."""
-    return any(facts.ended for _, facts in MICROPHONE_OFF.all_in(events))
 
 
 def sent_by(

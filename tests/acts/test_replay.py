@@ -23,7 +23,7 @@ from evi_harness.errors import HandlerError, NotAHandler, SessionUnreadable, Ses
 from evi_harness.evi import compat
 from evi_harness.evi.dialect import EVI
 from evi_harness.replay.player import Patience
-from evi_harness.runs import run as run_module
+from evi_harness.runs import handler_run
 from evi_harness.runs.replay_options import ReplayOptions
 from evi_harness.sdk.hume.connection import websocket_of
 from evi_harness.sdk.hume.installed_sdk import installed_version
@@ -314,7 +314,7 @@ def time_is_over(monkeypatch):
             super().__init__(*args, **options)
             dogs.append(self)
 
-    monkeypatch.setattr(run_module, "Watchdog", Kept)
+    monkeypatch.setattr(handler_run, "Watchdog", Kept)
     return lambda: setattr(dogs[-1], "_ends_ns", 0)
 
 
