@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from evi_harness.guard.developers import DEVELOPER, is_installed, owner
-from evi_harness.guard.variables import kept_variables
+from evi_harness.guard.variables import decoded, kept_variables
 
 __all__ = ["forget_modules_of", "restored_process"]
 
@@ -93,8 +93,7 @@ def _environment() -> Iterator[None]:
         yield
     finally:
         if kept_variables() != kept:
-            decode = getattr(variables, "decodekey", str)
-            _put_variables_back({decode(name): decode(value) for name, value in kept.items()})
+            _put_variables_back(decoded(kept, variables))
 
 
 def _put_variables_back(before: Dict[str, str]) -> None:

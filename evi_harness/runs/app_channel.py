@@ -268,8 +268,9 @@ def with_site(environment: Mapping[str, str], channel: str) -> Dict[str, str]:
         environment: What it has besides.
         channel: What it is told of the two ends.
     """
-    folders = [str(SITE), *filter(None, [environment.get("PYTHONPATH")])]
-    return {**variables_in(environment), "PYTHONPATH": os.pathsep.join(folders), CHANNEL: channel}
+    variables = variables_in(environment)
+    folders = [str(SITE), *filter(None, [variables.get("PYTHONPATH")])]
+    return {**variables, "PYTHONPATH": os.pathsep.join(folders), CHANNEL: channel}
 
 
 def read_plan(plan: int) -> Union[AppPlan, PointedPlan]:

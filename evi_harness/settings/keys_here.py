@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from evi_harness.dialects import key_variables
-from evi_harness.guard.variables import kept_variables, variables_in
+from evi_harness.guard.variables import decoded, kept_variables
 from evi_harness.redacting.redaction import MIN_VALUE_LENGTH
 from evi_harness.redacting.source_redaction import is_secret_name
 
@@ -41,7 +41,7 @@ def _of_environment() -> List[str]:
     for variables, known in _LATEST:
         if variables == kept:
             return known
-    found = _secret_among(variables_in().items())
+    found = _secret_among(decoded(kept).items())
     _LATEST[:] = [(kept, found)]
     return found
 

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from evi_harness.settings import keys_here
 from evi_harness.settings.keys_here import environment_secrets
 
 KEY = "Kq7ApiKeyOfThisRun0123456789"
@@ -90,3 +91,23 @@ def test_one_that_says_nothing_is_no_error(bare, content):
     """Whoever needs it complains."""
     (bare / ".env").write_bytes(content)
     assert environment_secrets() == []
+
+
+class Leaving:
+    """What was looked through before, nothing like what is there now; a variable is taken away while the two are compared."""
+
+    def __eq__(self, other):
+        os.environ._data.pop(os.fsencode("MY_SECRET"), None)
+        return False
+
+    __hash__ = None
+
+
+def test_what_is_remembered_of_an_environment_is_what_was_found_in_it(monkeypatch):
+    """A key that was away for a moment is known where it is there again: what is found belongs to what is compared."""
+    monkeypatch.setattr(keys_here, "_LATEST", [(Leaving(), [])])
+    monkeypatch.setenv("MY_SECRET", KEY)
+    environment_secrets()
+    assert "MY_SECRET" not in os.environ
+    monkeypatch.setenv("MY_SECRET", KEY)
+    assert KEY in environment_secrets()
