@@ -53,7 +53,7 @@ class HttpConnection(web.RequestHandler):
         self._ends_head = False
 
     async def start(self) -> None:
-        """Serve the client, unless it has gone before this began: aiohttp takes that for a fault of its own."""
+        """Serve the client, unless it has already gone, which aiohttp would report as an internal error."""
         if self.transport is not None:
             await super().start()
 

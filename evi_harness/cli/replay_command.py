@@ -520,7 +520,7 @@ def _refuse_what_changes_nothing(ctx: click.Context, is_many: bool) -> None:
 
 
 class _Way(NamedTuple):
-    """How is replayed: what some options cannot be without."""
+    """The way of replaying that was asked for, on which some options depend."""
 
     is_live: bool
     is_many: bool

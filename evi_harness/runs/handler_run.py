@@ -54,7 +54,7 @@ class Stage:
     Attributes:
         url: The endpoint of the service.
         clock: What keeps the time: the virtual loop itself, or the machine's clock.
-        journal: Where events stand and notes go.
+        journal: Takes the events and notes of the run.
         arrivals: Told of them.
         closing: Given what speaks for the user, who else closes when the recorded app would close now.
         run: Runs the app, with what watches it on this clock.
@@ -90,7 +90,7 @@ def run_guarded(
     sampler: Callable[[], Optional[StepSampler]] = lambda: None,
     waits: Callable[[], Stack] = tuple,
 ) -> None:
-    """Run a loop with what stands around it: the network is shut, an exit of the app's ends the app alone, a standstill ends the run.
+    """Run a loop with its safeguards: the network is shut, an exit of the app's ends the app alone, a standstill ends the run.
 
     So does the end of its time.
 
@@ -167,7 +167,7 @@ def run_guarded(
 async def run_handler(recording: PlayedRecording, handler: Any, options: RunOptions, stage: Stage) -> None:
     """Build a handler, run it from open to close, and note what it leaves behind.
 
-    The sound stands before the handler is imported, since that may look for devices; what is left behind is watched from before the
+    The sound is in place before the handler is imported, since that may look for devices; what is left behind is watched from before the
     handler is built, and seen to while the sound still plays.
 
     Args:
@@ -255,7 +255,7 @@ async def run_null(
         recorded: The recording.
         dialect: What it speaks.
         url: The endpoint of the service.
-        journal: Where events stand.
+        journal: Takes the events.
         clock: What the journal is stamped by.
         opened: See ``Stage``.
     """

@@ -285,7 +285,7 @@ class _Run:
 
     @staticmethod
     async def _ended(process: asyncio.subprocess.Process, driving: asyncio.Future[None]) -> int:
-        """Wait for the app's end, and return its code. An app that nothing can call would wait for ever.
+        """Wait for the app's end, and return its code. An app that nothing can call would never end.
 
         Raises:
             CommandError: What calls the app cannot be started.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from evi_harness.acts.serve.recording_command import CommandOptions, record_comm
 from evi_harness.acts.serve.serving import play
 from evi_harness.errors import CommandError
 from evi_harness.replay.player import Patience
-from evi_harness.runs.app_process import is_alive
 from evi_harness.runs.real_commands import driver as module
 from evi_harness.runs.real_commands.driver import Driver
 from evi_harness.runs.replay_options import REAL, ReplayOptions
@@ -133,22 +131,14 @@ def test_a_recording_in_which_the_caller_fails_is_not_whole(tmp_path):
     assert any("exit code 4" in line for line in result.lines())
 
 
-def gone(path):
-    """Wait until the process whose number is in a file has ended: whoever ends it need not wait for that."""
-    pid, until_s = int(path.read_text()), time.monotonic() + 60
-    while is_alive(pid) and time.monotonic() < until_s:
-        time.sleep(0.01)
-    return not is_alive(pid)
-
-
-def test_an_app_that_cannot_be_called_is_not_recorded_for_ever(tmp_path):
+def test_an_app_that_cannot_be_called_is_ended(tmp_path, wait_for_end):
     """The error says what cannot be started, and the app, which would wait for callers, is ended with its shell."""
     writes = f"import os, pathlib; pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))"
     words = ("sh", "-c", '"$0" -c "$1"; true', sys.executable, f"{writes}{SERVER}")
     options = CommandOptions(words, ProxyOptions(upstream="http://127.0.0.1:9", out=tmp_path), drive=("no-such-command-anywhere",))
     with pytest.raises(CommandError, match="no-such-command-anywhere"):
         record_command(options, lambda _: None)
-    assert gone(tmp_path / "pid")
+    wait_for_end(int((tmp_path / "pid").read_text()))
 
 
 def test_a_driver_has_the_address(capfd):

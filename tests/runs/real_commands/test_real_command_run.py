@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from evi_harness.acts.commanding import app_command
 from evi_harness.acts.replay import replay_asked
 from evi_harness.errors import CommandError, NotVirtual
 from evi_harness.replay.player import Patience
-from evi_harness.runs.app_process import is_alive
 from evi_harness.runs.real_commands import real_command_run
 from evi_harness.runs.replay_options import REAL, ReplayOptions
 from evi_harness.session.notes import APP_ENDED
@@ -197,14 +195,12 @@ def test_what_was_no_replay_is_an_error(words, why):
     assert caught.value.exit_code == 3
 
 
-def test_an_app_that_goes_on_behind_its_command_is_ended(tmp_path):
+def test_an_app_that_goes_on_behind_its_command_is_ended(tmp_path, wait_for_end):
     """A daemon: it is named, and nothing of it is left."""
     told = tmp_path / "process"
     with pytest.raises(CommandError, match="daemon"):
         replayed(sys.executable, APP, "daemonises", str(told))
-    process = int(told.read_text(encoding="utf-8"))
-    while is_alive(process):
-        time.sleep(0.01)
+    wait_for_end(int(told.read_text(encoding="utf-8")))
 
 
 def test_what_an_app_does_not_play_is_heard(tmp_path, monkeypatch):
