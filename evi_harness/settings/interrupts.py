@@ -1,7 +1,8 @@
 """Treat Ctrl+C, SIGTERM and SIGHUP during a conversation as a request to end it in good order.
 
 Rules of living here: nothing is done in the signal's handler but to tell the loop. Only where the loop does not listen, since the app
-blocks it, a second signal interrupts what runs. Behind the conversation no signal disturbs the completing of the session.
+blocks it, a second signal interrupts what runs. Behind the conversation no signal disturbs the completing of the session: not from the
+moment on in which its loop is closed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if
 class Interrupts:
     """Takes these signals for a block of code; in any thread but the main one it takes none.
 
-    A SIGHUP that is ignored, as behind nohup, stays ignored.
+    A SIGHUP that is ignored, as behind nohup, stays ignored. One block may stand in another: what comes in the inner one has come in both.
 
     Attributes:
         n: How many have come.
@@ -36,6 +37,7 @@ class Interrupts:
         self.n = 0
         self.last: Optional[signal.Signals] = None
         self._before: Dict[signal.Signals, Any] = {}
+        self._around: Optional[Interrupts] = None
         self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._tell: Callable[[], object] = lambda: None
         self._is_over = False
@@ -48,7 +50,10 @@ class Interrupts:
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
                 if number in (signal.SIGINT, signal.SIGTERM) or signal.getsignal(number) is not signal.SIG_IGN:
-                    self._before[number] = signal.signal(number, self._heard)
+                    before = self._before[number] = signal.signal(number, self._heard)
+                    around = getattr(before, "__self__", None)
+                    if isinstance(around, Interrupts):
+                        self._around = around
         return self
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
@@ -93,11 +98,10 @@ class Interrupts:
         self._waking.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False))
 
     def _heard(self, number: int, frame: Optional[FrameType]) -> None:
-        self.n += 1
-        self.last = signal.Signals(number)
-        if self._is_over:
+        self._count(signal.Signals(number))
+        if self._is_over or (self._loop is not None and self._loop.is_closed()):
             return
-        if self._loop is None or self._loop.is_closed():
+        if self._loop is None:
             self._n_noticed = self.n
             interrupt(frame)
         elif self._may_block and self.n - self._n_noticed > 1 and not is_between_callbacks(frame, self._loop):
@@ -106,6 +110,12 @@ class Interrupts:
             interrupt(frame)
         else:
             self._loop.call_soon_threadsafe(self._notice)
+
+    def _count(self, number: signal.Signals) -> None:
+        self.n += 1
+        self.last = number
+        if self._around is not None:
+            self._around._count(number)
 
     def _notice(self) -> None:
         self._n_noticed = min(self.n, self._n_noticed + 1)

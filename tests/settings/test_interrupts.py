@@ -118,6 +118,35 @@ def test_behind_the_conversation_none_disturbs():
         assert interrupts.n == 2
 
 
+def test_behind_the_loop_none_disturbs():
+    """Nobody has said yet that the conversation is over, and its loop is closed: nothing of the app's runs any more."""
+
+    async def main(interrupts):
+        interrupts.told_to(asyncio.get_running_loop(), lambda: None)
+
+    with Interrupts() as interrupts:
+        asyncio.run(main(interrupts))
+        interrupt()
+        interrupt()
+        assert interrupts.n == 2
+
+
+def test_what_comes_in_an_inner_block_has_come_in_the_outer_one():
+    """Whoever pressed during the conversation has been heard by the command, too, also where nobody presses behind the conversation."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with Interrupts() as outer:
+            outer.over(for_good=True)
+            with Interrupts() as inner:
+                inner.over()
+                signal.raise_signal(signal.SIGTERM)
+                signal.raise_signal(signal.SIGINT)
+        assert (inner.n, outer.n, outer.last) == (2, 2, signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_another_thread_takes_none():
     """Python lets only the main one."""
     before = signal.getsignal(signal.SIGINT)
