@@ -35,6 +35,7 @@ __all__ = [
     "dialect_of",
     "dialects_of",
     "forget",
+    "is_built_in",
     "key_variables",
     "known_dialects",
     "spoken_by",
@@ -156,6 +157,11 @@ def spoken_here() -> Tuple[str, ...]:
 def known_dialects() -> Tuple[str, ...]:
     """The names of the dialects that are built in or installed, in alphabetical order."""
     return tuple(sorted({*_BUILT_IN, *_installed(GROUP)}))
+
+
+def is_built_in(name: str) -> bool:
+    """Whether a dialect comes with the harness, and so does a simulator that speaks it."""
+    return name in _BUILT_IN
 
 
 @cache

@@ -16,8 +16,8 @@ __all__ = ["evi_harness"]
 # Command → its module and the line that --help shows, so that --help loads none of them.
 _COMMANDS: Dict[str, str] = {
     "demo": "Record and replay a spoken conversation, in half a minute.",
-    "record": "Talk to EVI through the microphone and record the session.",
-    "replay": "Replay sessions to your handler and report what changed.",
+    "record": "Record a session: talk to EVI yourself, or run your app.",
+    "replay": "Replay sessions to your app and report what changed.",
     "report": "Make an HTML page of a report or a session, with its audio.",
     "show": "Print a session's header and timeline, or list sessions.",
     "play": "Play a session, or one turn of it, on the speaker.",
@@ -74,7 +74,7 @@ def _suggestion(word: str) -> str:
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="evi-harness", help="Show the version.")
 def evi_harness() -> None:
-    """Test a voice app built on Hume's EVI: replay recorded sessions to it, offline and in virtual time.
+    """Test a voice app built on Hume's EVI or on OpenAI's Realtime API: replay recorded sessions to it, offline and in virtual time.
 
     Exit codes: 0 passed, 1 ran and failed, 2 wrong usage, 3 could not run, 4 inconclusive, 130 interrupted.
     """

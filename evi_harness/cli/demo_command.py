@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from evi_harness.cli.options.dialect_option import dialect_option
-from evi_harness.cli.options.grouped import OUTPUT, GroupedCommand, option
+from evi_harness.cli.options.grouped import OUTPUT, SERVER, GroupedCommand, option
 from evi_harness.cli.options.page_options import open_option, open_page
 from evi_harness.cli.printing import echo
 
@@ -15,7 +15,7 @@ __all__ = ["command"]
 
 
 @click.command("demo", cls=GroupedCommand)
-@dialect_option("What is spoken.")
+@dialect_option("The protocol of the conversation.", group=SERVER)
 @option(
     "--out",
     group=OUTPUT,

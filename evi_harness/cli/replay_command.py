@@ -421,9 +421,12 @@ _WORDS = "evi_harness.command"
 def command(
     ctx: click.Context, /, sessions: Tuple[Path, ...], json_file: Optional[str], gate: GateOptions, ci: CiOptions, **_: object
 ) -> int:
-    """Replay sessions to your handler and report what changed.
+    """Replay sessions to your app and report what changed.
 
-    A SESSION is a session folder, or a folder of session folders. The handler is a function on_message(message) or
+    A SESSION is a session folder, or a folder of session folders. The app is your handler, or a COMMAND that starts it as it is, such as
+    python app.py: docs/how-to/commands.md has examples.
+
+    The handler is a function on_message(message) or
     on_message(message, stream); an object or a class with any of on_message, set_socket, on_open, on_close and on_error, as in Hume's
     quickstart; a function main(socket) or main(socket, stream) that reads the connection itself; or a function that returns one of these.
     The built-in handler prints the transcript with the strongest emotions.
@@ -534,7 +537,7 @@ def _lack(name: str, way: _Way) -> Optional[str]:
     if way.is_live:
         # With --dialect a handler answers the calls of the other service.
         is_used = name in (*_OF_LIVE, *_ALSO_LIVE) or (name == "handler" and way.names_dialect)
-        return None if is_used else "cannot be used with --live: no handler runs"
+        return None if is_used else "cannot be used with --live, which repeats the user's side to a service and runs no app"
     missing = {
         "needs --live": name in _OF_LIVE and not (name == "base_url" and way.has_command),
         "needs --update": name in _OF_UPDATE and name not in _ALSO_LIVE and not way.updates,

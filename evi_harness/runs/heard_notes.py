@@ -230,8 +230,8 @@ class _Listening:
         if not self._received.n_samples:
             return
         if not self._own and not self._handed.has_stream and not self._handed.items:
-            known = "no byte_strs or stream, and no stream of sounddevice, PyAudio or simpleaudio"
-            yield "playback", f"the handler has {known}: what it plays elsewhere is not checked"
+            known = "put nothing into byte_strs or a stream, and opened no stream of sounddevice, PyAudio or simpleaudio"
+            yield "playback", f"the app {known}: what it plays elsewhere is not checked"
             return
         lost_ns = sum(self._received.length_ns(*span) for span in self._too_late_to_play())
         if lost_ns >= LOST_NS:

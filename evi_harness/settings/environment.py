@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import List, Optional, Tuple
 
-from evi_harness.dialects import default_dialect
+from evi_harness.dialects import DEFAULT, default_dialect, is_built_in
 from evi_harness.errors import EviHarnessError
 from evi_harness.input_file import read_file
 from evi_harness.session.protocols import Dialect
@@ -108,11 +108,12 @@ def api_key_for(settings: Settings, endpoint: Endpoint) -> str:
         return settings.api_key
     if endpoint.is_loopback:
         return ANY_KEY
-    name = settings.key_variable
+    name, spoken = settings.key_variable, settings.spoken.name
+    simulator = f"evi-harness serve --simulate{'' if spoken == DEFAULT else f' --dialect {spoken}'}"
     looked = f"{settings.dotenv} does not have it either" if settings.dotenv else "no .env was found in this folder or above it"
     raise EviHarnessError(
         f"no API key: {name} is not set, and {looked}",
-        hint=f"Write {name}=… into .env, or set the variable. The simulator needs none: evi-harness serve --simulate.",
+        hint=f"Write {name}=… into .env, or set the variable.{f' The simulator needs none: {simulator}.' if is_built_in(spoken) else ''}",
     )
 
 

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from evi_harness.dialects import dialect_named
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.settings.endpoint import endpoint_of
 from evi_harness.settings.environment import Settings, api_key_for, endpoint_for, faults, load_environment
@@ -109,6 +111,18 @@ def test_a_missing_key_is_told_with_where_it_was_looked_for():
     assert raised.value.exit_code == 3
     with pytest.raises(EviHarnessError, match=r"HUME_API_KEY.*\ba[/\\]\.env\b"):
         api_key_for(Settings(dotenv=Path("a/.env")), endpoint_of(None))
+
+
+def test_a_missing_key_is_told_with_the_simulator_of_the_same_service():
+    """The one that would take the app's messages; none for a dialect that a package brings, since it may have none."""
+    realtime = Settings(dialect=dialect_named("openai-realtime"))
+    with pytest.raises(EviHarnessError, match=r"OPENAI_API_KEY") as raised:
+        api_key_for(realtime, endpoint_of("wss://api.openai.com"))
+    assert raised.value.hint.endswith("serve --simulate --dialect openai-realtime.")
+    brought = SimpleNamespace(name="brought", variables=realtime.spoken.variables)
+    with pytest.raises(EviHarnessError, match=r"OPENAI_API_KEY") as raised:
+        api_key_for(Settings(dialect=brought), endpoint_of(None))
+    assert "--simulate" not in raised.value.hint
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "http://127.0.0.1", "ws://[::1]:8"])
