@@ -109,7 +109,7 @@ def api_key_for(settings: Settings, endpoint: Endpoint) -> str:
     if endpoint.is_loopback:
         return ANY_KEY
     name, spoken = settings.key_variable, settings.spoken.name
-    simulator = f"evi-harness serve --simulate{'' if spoken == DEFAULT else f' --dialect {spoken}'}"
+    simulator = "evi-harness serve --simulate" if spoken == DEFAULT else f"evi-harness serve --simulate --dialect {spoken}"
     looked = f"{settings.dotenv} does not have it either" if settings.dotenv else "no .env was found in this folder or above it"
     raise EviHarnessError(
         f"no API key: {name} is not set, and {looked}",
