@@ -1,19 +1,17 @@
 """The process that runs resampling and speech detection for all chats of a server, on its own processor core.
 
-Rules of living here: chats take turns, a slice of audio each, so that one that sends minutes at once does not hold up the others. The
-process ends when its channel does, and on no signal: when that is, is its parent's decision.
+Rules of living here: chats take turns, a slice of audio each, so that one that sends minutes at once does not hold up the others.
 """
 
 from __future__ import annotations
 
 import selectors
-import signal
 import socket
 import struct
 from collections import deque
 from typing import TYPE_CHECKING, Callable, Deque, Dict, List, Optional, Sequence, Tuple, cast
 
-from evi_harness.guard.held_interrupts import ignore_interrupts
+from evi_harness.acts.serve.own_end import named_channel, own_channel
 from evi_harness.session.protocols import Mark
 from evi_harness.session.wav import Pcm
 
@@ -44,17 +42,10 @@ def hear_channel(descriptor: int) -> None:
     Args:
         descriptor: This end of the channel.
     """
-    ignore_interrupts()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    with socket.socket(fileno=descriptor) as channel:
+    with own_channel(descriptor) as channel:
         make, name = _ears()
-        channel.sendall(name.encode().ljust(256, b"\0"))
-        try:
-            _Listeners(channel, make).run()
-        except ConnectionError:
-            # The server has gone.
-            return
+        named_channel(channel, name)
+        _Listeners(channel, make).run()
 
 
 def _ears() -> Tuple[Callable[[], Ear], str]:

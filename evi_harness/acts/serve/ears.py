@@ -6,35 +6,25 @@ Rules of living here: the loop writes and reads bytes and does nothing else with
 from __future__ import annotations
 
 import asyncio
-import socket
-import subprocess
-import sys
-from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Sequence, Type
+from typing import Callable, Dict, List, Optional, Sequence
 
+from evi_harness.acts.serve.child_channel import ChildChannel
 from evi_harness.acts.serve.ear_process import HEARD, MARK, PIECE, hear_channel
 from evi_harness.errors import EviHarnessError
-from evi_harness.guard.held_interrupts import interrupts_held_back
 from evi_harness.session.protocols import Mark
 from evi_harness.session.wav import Pcm
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
 __all__ = ["Ears", "RemoteEar"]
 
-# A cold start on a busy machine takes seconds; only a process that hangs takes this long.
-START_S = 60.0
-END_S = 10.0
 # Pieces of all chats are written together: a system call for each costs more than all else that is done for it.
 GATHER_S = 0.004
 # What was heard waits so long for the chat's next frame of audio, which asks for it anyway.
 WAIT_S = 0.01
-NAME_BYTES = 256
 # From here on a chat's audio is more than its ear keeps up with, and no more of it is read.
 BEHIND_BYTES = 128 * 1024
 
 
-class Ears(asyncio.Protocol):
+class Ears(ChildChannel):
     """The process that hears. An asynchronous context manager; it hears in between.
 
     Attributes:
@@ -45,12 +35,9 @@ class Ears(asyncio.Protocol):
     """
 
     def __init__(self) -> None:
-        self.name = ""
-        self._child: Optional[subprocess.Popen[bytes]] = None
-        self._transport: Optional[asyncio.Transport] = None
+        super().__init__("speech detector", hear_channel)
         self._open: Dict[int, RemoteEar] = {}
         self._n_opened = 0
-        self._read = bytearray()
         # What is to be written, and when that will be done.
         self._out: List[bytes] = []
         self._flushing: Optional[asyncio.TimerHandle] = None
@@ -58,8 +45,6 @@ class Ears(asyncio.Protocol):
         self._untold: List[RemoteEar] = []
         self._later: List[RemoteEar] = []
         self._telling: Optional[asyncio.TimerHandle] = None
-        self._is_ending = False
-        self._named: Optional[asyncio.Future[None]] = None
 
     def open(self) -> RemoteEar:
         """Make the ear of one chat."""
@@ -67,86 +52,43 @@ class Ears(asyncio.Protocol):
         return RemoteEar(self, self._n_opened)
 
     async def __aenter__(self) -> Ears:
-        loop = asyncio.get_running_loop()
-        self._named = loop.create_future()
-        here, there = socket.socketpair()
-        with there:
-            call = f"from {hear_channel.__module__} import hear_channel; hear_channel({there.fileno()})"
-            # More threads than one would be in the way of the server's.
-            alone = "import os; os.environ.update(OPENBLAS_NUM_THREADS='1', OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')"
-            program = f"import sys; sys.path[:] = {sys.path!r}; {alone}; {call}"
-            with interrupts_held_back():
-                self._child = subprocess.Popen(  # noqa: S603, ASYNC220 - our own program; a moment, before anybody is served
-                    [sys.executable, "-I", "-c", program], pass_fds=[there.fileno()], stdin=subprocess.DEVNULL
-                )
-        here.setblocking(False)
-        self._transport, _ = await loop.create_connection(lambda: self, sock=here)
+        await self.start()
         try:
-            await asyncio.wait_for(asyncio.shield(self._named), START_S)
-        except asyncio.TimeoutError:
-            await self._end()
-            raise EviHarnessError(f"the process of the speech detector has not answered for {START_S:g} s") from None
+            await self.until_ready()
         except BaseException:
-            await self._end()
+            await self.end()
             raise
         return self
 
-    async def __aexit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
-        await self._end()
-
-    async def _end(self) -> None:
-        self._is_ending = True
+    async def end(self) -> None:
+        """End the process, and wait until it has ended."""
         for timer in (self._flushing, self._telling):
             if timer is not None:
                 timer.cancel()
-        if self._transport is not None:
-            self._transport.abort()
-        child = self._child
-        assert child is not None
-        try:
-            await asyncio.get_running_loop().run_in_executor(None, child.wait, END_S)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        await super().end()
 
-    # What the loop calls.
-
-    def data_received(self, data: bytes) -> None:
+    def take(self, read: bytearray) -> int:
         """Take what was heard."""
-        self._read += data
-        if not self.name:
-            if len(self._read) < NAME_BYTES:
-                return
-            self.name = bytes(self._read[:NAME_BYTES]).rstrip(b"\0").decode()
-            del self._read[:NAME_BYTES]
-            assert self._named is not None
-            if not self._named.done():
-                self._named.set_result(None)
         at = 0
-        while len(self._read) - at >= HEARD.size:
-            number, n_bytes, n_marks = HEARD.unpack_from(self._read, at)
+        while len(read) - at >= HEARD.size:
+            number, n_bytes, n_marks = HEARD.unpack_from(read, at)
             ends = at + HEARD.size + n_marks * MARK.size
-            if len(self._read) < ends:
+            if len(read) < ends:
                 break
             ear = self._open.get(number)
             if ear is not None:
-                ear.take(n_bytes, [Mark(*MARK.unpack_from(self._read, start)) for start in range(at + HEARD.size, ends, MARK.size)])
+                ear.take(n_bytes, [Mark(*MARK.unpack_from(read, start)) for start in range(at + HEARD.size, ends, MARK.size)])
             at = ends
-        del self._read[:at]
+        return at
 
-    def connection_lost(self, error: Optional[Exception]) -> None:  # noqa: ARG002 - the signature is asyncio's
-        """The process has gone: nothing is heard any more, and each chat says so."""
-        if self._is_ending:
-            return
-        failure = EviHarnessError("the process of the speech detector has ended", hint="See its output for the reason.")
-        if self._named is not None and not self._named.done():
-            self._named.set_exception(failure)
+    def fail(self, failure: EviHarnessError) -> None:
+        """Nothing is heard any more, and each chat says so."""
         for ear in list(self._open.values()):
             ear.fail(failure)
 
     # What an ear calls.
 
-    def write(self, ear: RemoteEar, message: bytes) -> None:
+    def say(self, ear: RemoteEar, message: bytes) -> None:
         """Send a message for an ear, which is known from then on."""
         self._open[ear.number] = ear
         self._out.append(message)
@@ -175,8 +117,7 @@ class Ears(asyncio.Protocol):
     def _flush(self) -> None:
         self._flushing = None
         out, self._out = self._out, []
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(b"".join(out))
+        self.write(out)
 
 
 class RemoteEar:
@@ -224,7 +165,7 @@ class RemoteEar:
         """
         if self._failure is None and samples:
             self._n_pending += len(samples)
-            self._ears.write(self, PIECE.pack(self.number, start_ns, pcm.rate, pcm.channels, pcm.width, len(samples)) + samples)
+            self._ears.say(self, PIECE.pack(self.number, start_ns, pcm.rate, pcm.channels, pcm.width, len(samples)) + samples)
         return self.heard()
 
     def heard(self) -> Sequence[Mark]:

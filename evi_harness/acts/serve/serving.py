@@ -396,10 +396,9 @@ async def _serve(
     try:
         async with AsyncExitStack() as stack:
             if isinstance(open_service, Simulation):
-                # Hearing takes as much as all the rest.
-                ears = await stack.enter_async_context(Ears())
-                open_service.open_ear = ears.open
-                open_service.open_voice = stack.enter_context(Voices()).open
+                # Hearing takes as much as all the rest, and so does making voices.
+                open_service.open_voice = (await stack.enter_async_context(Voices())).open
+                open_service.open_ear = (await stack.enter_async_context(Ears())).open
             carrier = await stack.enter_async_context(RealCarrier(server, host=options.host, port=options.port))
             own_process()
             conversations.tell(f"listening on {carrier.url}")
