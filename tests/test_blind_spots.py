@@ -653,6 +653,7 @@ def world(
     return World(weather_rows, session_of, tmp_path, monkeypatch, in_real_time)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_the_report_says_so(world: World, name: str) -> None:
     """The condition of each row is created, and what the row says stands in the report."""

@@ -94,6 +94,7 @@ def test_in_virtual_time(act: str, place: str) -> None:
     assert {one.kind for one in result.deviations} <= ({"missing"} if act == "cancel_all" else set())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize(("act", "place"), SOME, ids=lambda name: name)
 def test_in_real_time(act: str, place: str) -> None:

@@ -86,6 +86,7 @@ def test_an_app_with_humes_sdk(app: Callable[[Path], List[str]], tmp_path: Path)
     is_recorded(tmp_path)
 
 
+@pytest.mark.slow
 def test_an_app_that_record_runs(tmp_path: Path) -> None:
     """The line as it stands, with the app of the page."""
     _python(tmp_path)

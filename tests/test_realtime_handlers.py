@@ -88,6 +88,7 @@ def test_the_sessions_are_sound_and_pass(name: str, sessions: Mapping[str, Path]
     assert null.passed, "\n".join(null.lines())
 
 
+@pytest.mark.slow
 def test_what_was_not_sent_about_a_reply_that_never_came_is_a_consequence(sessions: Mapping[str, Path]) -> None:
     """The truncation is listed with the response that was not asked for, and is not counted."""
     (missing,) = replayed("forgets_response", sessions["interrupted"]).deviations

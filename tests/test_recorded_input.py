@@ -18,7 +18,7 @@ from evi_harness.session.notes import STDIN_ENDED, STDIN_LINE, UNSEEN
 from evi_harness.session.session import Session
 from evi_harness.verdicts.loading import load_session
 
-pytestmark = pytest.mark.usefixtures("no_environment")
+pytestmark = [pytest.mark.usefixtures("no_environment"), pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parents[1]
 APPS = ROOT / "fixtures" / "apps"

@@ -19,7 +19,7 @@ from evi_harness.acts.serve.proxying import ProxyOptions
 from evi_harness.acts.serve.recording_command import CommandOptions, record_command
 from evi_harness.sdk.hume.installed_sdk import import_sdk
 
-pytestmark = pytest.mark.usefixtures("no_environment")
+pytestmark = [pytest.mark.usefixtures("no_environment"), pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parents[1]
 APPS = ROOT / "fixtures" / "apps"

@@ -50,6 +50,7 @@ def _elsewhere(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])))
 
 
+@pytest.mark.slow
 def test_both_are_run_in_turns_and_compared(tmp_path):
     """A first run of each does not count; which is first changes; what is slower is found."""
     told = []

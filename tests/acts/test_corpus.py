@@ -178,6 +178,7 @@ def test_a_dask_cluster_replays_whole_sessions(cluster: Any, corpus: Path) -> No
     assert told[0] == told[1]
 
 
+@pytest.mark.slow
 def test_no_cluster_at_an_address_is_told() -> None:
     """Nobody answers: the error says where, and what to start."""
     pytest.importorskip("distributed")

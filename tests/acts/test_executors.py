@@ -34,6 +34,7 @@ with open(os.path.join({folder!r}, str(os.getpid())), "w") as file:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL], ids=lambda one: one.name)
 def test_workers_end_with_whoever_gave_out_the_work(tmp_path, number):
     """However that ends; nobody would ever give them anything again."""

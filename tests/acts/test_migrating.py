@@ -55,6 +55,7 @@ def outputs(folder):
     return [one["item"]["output"] for one in sent if one.get("item", {}).get("type") == "function_call_output"]
 
 
+@pytest.mark.slow
 def test_a_conversation_comes_over_and_back(service, tmp_path):
     """The new session is whole and in the new dialect; the tool was answered as then; and it comes back as it was."""
     with service() as server:
@@ -72,6 +73,7 @@ def test_a_conversation_comes_over_and_back(service, tmp_path):
     assert load_session(back.folder).header.dialect == "evi"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keyword", ["def", "async def"])
 def test_tools_are_answered_by_a_handler(service, tmp_path, keyword, capsys):
     """In the place of what was recorded, by the command too; what is set up by a file is."""
@@ -88,6 +90,7 @@ def test_tools_are_answered_by_a_handler(service, tmp_path, keyword, capsys):
     assert json.loads(session.sent[0].frame.payload)["session"]["instructions"] == "Be short."
 
 
+@pytest.mark.slow
 def test_a_handler_that_raises_is_a_fault_and_the_conversation_goes_on(service, tmp_path):
     """The service is told that the tool failed."""
 

@@ -157,6 +157,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("app", "findings"), [("voice", []), ("reads", []), ("truncates", ["wrong_truncation"])])
 def test_an_app_with_sound_of_its_own(tmp_path: Path, app: str, findings: List[str]) -> None:
     """Its microphone says what the user said, sample by sample; what it plays is heard, and what it says was heard is judged by that."""

@@ -104,6 +104,7 @@ def is_its_beginning(folder, crossed):
     return session
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1_300, 8_000])
 def test_a_file_that_may_not_grow_ends_the_recording(simulator, recording, tmp_path, limit, capsys):
     """One warning when it happens, the whole conversation at the server, exit 3; the folder says what is missing, and how much."""
@@ -357,6 +358,7 @@ def test_how_the_conversation_ended_is_told_though_nobody_could_record_it(disk, 
     assert load_session(result.folder).closed is None
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_from_the_beginning(disk, mic, to_play, tmp_path):
     """Nothing is recorded, which is told as what it is; the handler hears all the same."""
     disk.fill()

@@ -147,6 +147,7 @@ def microphone_bytes(session):
     return b"".join(event.frame.payload for event in session.sent if event.frame.opcode == BINARY)
 
 
+@pytest.mark.slow
 def test_a_voice_to_the_simulator_in_another_process(monkeypatch, tmp_path, shared_speech):
     """user.wav holds the very samples that were played, contiguous; it is answered; nothing is wrong; both replays pass."""
     # Another process may take its time; only once it was heard to answer is quiet the end.

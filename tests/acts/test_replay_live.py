@@ -91,6 +91,7 @@ def tunnel(authority):
         process.communicate("")
 
 
+@pytest.mark.slow
 def test_the_conversation_is_held_again_behind_tls(simulator, tunnel, authority, tmp_path):
     """The tool's answer goes to the live call; the new session is complete, says who served it, and replays; nothing is a fault."""
     with served(simulator(), ServeOptions(service=SIMULATOR)) as server:
@@ -124,6 +125,7 @@ def test_what_is_said_differently_is_drift_and_no_fault(simulator, tmp_path):
     assert any("Nobody knows." in line for line in report.lines())
 
 
+@pytest.mark.slow
 def test_a_slower_service_shows_in_the_latency(simulator, tmp_path):
     """Beside a fast recording: what a reply took is what lies between it and the user's message, and no less than the service was told."""
     typed = load_session(TYPED)
@@ -158,6 +160,7 @@ def test_a_refusal_is_told_and_leaves_no_session(status, says, simulator, tunnel
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "by", "says"),
     [
@@ -245,6 +248,7 @@ def test_an_ending_that_was_recorded_is_no_fault(ending, n_faults, says, session
     assert report.json()["endings"]["live"] == {"by": "service", "code": 1000, "error": "E0715"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "ending"), [("lose:assistant_end", ("network", None, "")), ("close:assistant_end:1011", ("service", 1011, ""))]
 )
@@ -256,6 +260,7 @@ def test_a_loss_that_was_recorded_is_no_fault(fault, ending, session_of, simulat
     assert report.passed, "\n".join(report.lines())
 
 
+@pytest.mark.slow
 def test_a_recorded_end_that_does_not_come_is_drift(session_of, simulator, tmp_path):
     """The user then closes, a little behind the time at which the service did."""
     recorded = session_of([*ENDED, ("closed", 700, ("service", 1000, ""))])
@@ -273,6 +278,7 @@ def test_it_does_not_last_longer_than_it_may(simulator, tmp_path):
     assert any("--max-duration" in fault for fault in report.faults)
 
 
+@pytest.mark.slow
 def test_a_token_is_got_and_presented(simulator, tunnel, authority, tmp_path, monkeypatch):
     """With a secret key the chat is opened with an access token; a server that checks lets it in, and no key is in the session."""
     monkeypatch.setenv("HUME_API_KEY", KEY)

@@ -433,6 +433,7 @@ def test_what_no_microphone_plays_is_told(session_of, rows, words):
         track(session_of, rows)
 
 
+@pytest.mark.slow
 def test_hours_of_silence_are_not_held(session_of):
     """A gap of three hours is given piece by piece."""
     source = UserTrack(session_of([("sent", 0, SETTINGS), ("sent", 0, bytes(320)), ("sent", 10_800_000, b"\1\0" * 160)]), EVI)

@@ -38,6 +38,7 @@ def explained(folder, capsys, words):
     return code, text, shlex.split(again)[1:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [

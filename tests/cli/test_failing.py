@@ -29,6 +29,7 @@ def shell(line, **environment):
 OUTPUT = "error: the output "
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "code", "says"),
     [

@@ -125,6 +125,7 @@ def test_several_runs_and_a_part(run):
     assert re.fullmatch("verdict +passed: 2 of 2 runs", out.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_the_conversation_is_held_again(run, tmp_path, monkeypatch):
     """--live against a simulator on this machine: nothing is asked, the new session is where --out says; how far it has got is shown."""
     shown = []
@@ -273,6 +274,7 @@ def test_a_dry_run_is_not_asked_for_either(changed):
     assert not list(Path("s").rglob("expected.jsonl"))
 
 
+@pytest.mark.slow
 def test_one_session_is_asked_for_likewise(changed):
     """With the same answers."""
     assert on_a_terminal(b"n\n", "s/a", *changed[1:])[0] == 1
@@ -281,6 +283,7 @@ def test_one_session_is_asked_for_likewise(changed):
     assert Path("s/a/expected.jsonl").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("names", "labels"), [(["weather"], ["cause", "next"]), (["typed", "weather"], ["next"])], ids=["a long report", "several sessions"]
 )

@@ -116,6 +116,7 @@ def test_the_order_of_the_sessions_does_not_matter_where_handshakes_differ(typed
     assert [outcome.json["twice"] for outcome in report.outcomes] == [{"identical": True, "first_difference": []}] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("block", "fault", "told"),
     [

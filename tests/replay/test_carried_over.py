@@ -68,6 +68,7 @@ def messages(session, kind):
     return [one for one in found if one["type"] == kind]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cadence", [TURN, CLOCK])
 def test_there_and_back_the_conversation_is_the_same(demo, move, cadence):
     """The same turns, calls, answers and interruption with the other dialect's simulator, and with EVI's again."""

@@ -76,6 +76,7 @@ def crashing(tmp_path):
     return f"{file}:App"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clock", ["virtual", "real"])
 @pytest.mark.parametrize(
     ("how", "what", "place"),
@@ -115,6 +116,7 @@ def played_in(file):
     return soundfile.read(file, dtype="int16", always_2d=True)[0][:, 1].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clock", ["virtual", "real"])
 def test_what_was_heard_in_a_child_is_kept(tmp_path, clock):
     """In heard.wav, beside the session; and in virtual time it is what is heard here, to the sample."""
@@ -289,6 +291,7 @@ def test_a_daemon_of_multiprocessing_ends_with_the_child(outliving, tmp_path):
         os.close(os.open(tmp_path / "fifo", os.O_WRONLY | os.O_NONBLOCK))
 
 
+@pytest.mark.slow
 def test_what_swallows_the_end_of_its_time_is_given_up(outliving):
     """It has been told so, and interrupted; the process ends, and the report says what it was that was over."""
     result = replay_session(TYPED, **outliving("swallows"), max_run_s=0.5)
@@ -296,6 +299,7 @@ def test_what_swallows_the_end_of_its_time_is_given_up(outliving):
     assert result.exit_code == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clock", ["virtual", "real"])
 def test_what_swallows_every_interrupt_is_given_up(outliving, clock):
     """Behind a bare except nothing comes out of it; the process is its own, and ends."""

@@ -71,6 +71,7 @@ def test_two_runs_are_the_same():
     assert result.report.sdk == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "kinds", "ended"),
     [
@@ -98,6 +99,7 @@ def test_what_is_wrong_with_an_app_is_found(way, kinds, ended):
     assert (facts.signal or facts.exit_code) == ended
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "why"),
     [

@@ -434,6 +434,7 @@ class RepliesAndCloses(Replies):
             await websocket_of(self.socket).close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "why"),
     [(SETTINGS, "microphone .*switched off at "), (OTHER_SETTINGS, "recorded audio .*cut off at ")],

@@ -52,6 +52,7 @@ def test_every_style_gives_the_same(session, style):
     assert other.session.closed.at_ns == guide.session.closed.at_ns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", STYLES)
 def test_in_real_time_too(style):
     """The typed session passes, and the handler gets each message."""

@@ -295,6 +295,7 @@ def test_where_nobody_spoke_no_microphone_is_opened(session_of, handler):
         assert bool(result.session.sent) is (handler is OpensItself)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("handler", [Plays, OpensItself], ids=["object", "itself"])
 def test_in_real_time_too(session, handler):
     """What was said comes whole and in order, through the SDK; the session passes."""

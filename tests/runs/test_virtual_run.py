@@ -83,6 +83,7 @@ def hears_and_answers():
     return Answers()
 
 
+@pytest.mark.slow
 def test_a_job_that_the_clock_did_not_wait_for_is_named(weather):
     """Two runs may then differ, and the run says why."""
     freed = threading.Event()

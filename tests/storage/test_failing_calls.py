@@ -346,6 +346,7 @@ def test_a_copy_of_a_session_is_whole_or_an_error(folder, tmp_path):
             read_session(path)
 
 
+@pytest.mark.slow
 def test_a_repair_recovers_all_or_says_what_is_lost(folder, tmp_path):
     """What could not be read counts as lost; the damaged folder is as it was."""
     recorded = read_session(folder).events

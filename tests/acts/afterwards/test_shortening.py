@@ -29,6 +29,7 @@ def test_a_part_that_fails_in_the_same_way(report):
     assert "the same way" in lines[-2]
 
 
+@pytest.mark.slow
 def test_a_part_that_does_not_show_it(report):
     """What fails otherwise, or not at all, is not the same failure, and no command is given."""
     told = read_report_json(report, "x")

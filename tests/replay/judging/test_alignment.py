@@ -123,6 +123,7 @@ def test_one_altered_message_is_one_difference(before, behind):
     assert [pair for pair in pairs if pair[0] != EQUAL] == [(DIFFERENT, len(before), len(before))]
 
 
+@pytest.mark.slow
 def test_long_sides():
     """Two thousand messages, with one missing near the start and one altered near the end, or all of a few kinds."""
     texts = [f"m{number}" for number in range(2000)]

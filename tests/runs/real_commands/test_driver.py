@@ -20,6 +20,8 @@ from evi_harness.runs.real_commands.driver import Driver
 from evi_harness.runs.replay_options import REAL, ReplayOptions
 from evi_harness.session.notes import APP_ENDED
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 APPS = ROOT / "fixtures" / "apps"
 WEATHER, TYPED = ROOT / "sessions" / "weather", ROOT / "sessions" / "typed"

@@ -18,6 +18,8 @@ from evi_harness.runs.real_commands import real_command_run
 from evi_harness.runs.replay_options import REAL, ReplayOptions
 from evi_harness.session.notes import APP_ENDED
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 TYPED = ROOT / "sessions" / "typed"
 APP = str(ROOT / "fixtures" / "apps" / "typing_app.py")

@@ -376,6 +376,7 @@ WORKING = "class RawInputStream:\n    def __init__(self, **_): pass\nclass Callb
 TRIED = "try:\n    from hume import MicrophoneInterface\nexcept OSError: pass\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sounddevice", "before", "then"),
     [
