@@ -168,6 +168,7 @@ print(hashlib.sha256("\\n".join(trace(run.events)).encode()).hexdigest(), file=o
 """
 
 
+@pytest.mark.slow
 def test_another_process_runs_the_same() -> None:
     """With another hash seed, too, since nothing here depends on the order of sets."""
     digests = []

@@ -26,6 +26,7 @@ def scripts() -> Iterator[Tuple[ModuleType, ModuleType]]:
         sys.modules.pop(name, None)
 
 
+@pytest.mark.slow
 def test_every_operator_changes_what_it_finds(scripts):
     """Each has a site in the careful handler, and each site gives a program that differs from the handler."""
     mutation, _ = scripts

@@ -63,6 +63,7 @@ def test_both_are_run_in_turns_and_compared(tmp_path):
     assert "1 of 8" in told[1]
 
 
+@pytest.mark.slow
 def test_too_few_runs_are_inconclusive(tmp_path):
     """With how many more would do; and that may be let pass."""
     report = compare_sides(sides(tmp_path, 100.0, 100.0), n_runs=2, n_warm=0, metrics=("handle",))

@@ -66,6 +66,7 @@ def test_outcomes_come_back_in_the_order_given(corpus: Path, n_jobs: int) -> Non
     assert (report.passed, report.exit_code, report.n_workers) == (False, 3, n_jobs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_what_was_heard_is_written_with_each_session(tmp_path: Path, n_jobs: int) -> None:
     """Wherever it was replayed; the report of each says where it is."""

@@ -189,6 +189,7 @@ def test_the_child_dies_with_its_parent(forks):
         pass
 
 
+@pytest.mark.slow
 def test_a_long_answer_at_the_end_arrives_whole():
     """What the last question brings is more than a socket holds; the process does not end before it is out."""
     payload = b"x" * 900_000

@@ -40,6 +40,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words) or "evi-harness")
 def test_help_loads_nothing_heavy(words):
     """In a process of its own; no SDK, no server, no codec."""

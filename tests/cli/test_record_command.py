@@ -176,6 +176,7 @@ def test_interrupted_before_there_is_a_connection(start, has_asked, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["connected", "user: "])
 def test_killed(start, url, tmp_path, moment):
     """kill -9: the folder opens, everything in it is read, and it says that it is not complete."""

@@ -191,6 +191,7 @@ def two(tmp_path):
     return str(tmp_path / "two")
 
 
+@pytest.mark.slow
 def test_a_command_is_started_for_each_of_several_sessions(two, app, capfd):
     """In processes of their own; what an app prints is shown with the report of the session that it failed, and not between them."""
     assert main(["replay", two, "-j", "2", "-v", "--json", "report.json", "--html", "pages", "--", *app]) == 1
@@ -201,6 +202,7 @@ def test_a_command_is_started_for_each_of_several_sessions(two, app, capfd):
     assert len(list(Path("pages").glob("*.html"))) == 3
 
 
+@pytest.mark.slow
 def test_sessions_may_be_the_connections_of_one_run(two, tmp_path, monkeypatch, capfd):
     """Each is judged by its own; the command for one of them names them all."""
     monkeypatch.chdir(tmp_path)
@@ -228,6 +230,7 @@ def test_what_belongs_together_is_whole(two, words, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow
 def test_options_of_several_sessions(two, app, capfd, monkeypatch):
     """The first that fails ends them; those that failed are replayed again; one that is to be reached is."""
     monkeypatch.setenv("XDG_CACHE_HOME", "cache")

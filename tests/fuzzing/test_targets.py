@@ -45,6 +45,7 @@ def test_what_was_found_before(name: str) -> None:
     assert taken[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_hostile_inputs(name: str) -> None:
     """Whatever is changed in a good input, nothing comes out but what the parser documents, within two seconds of the processor."""

@@ -45,6 +45,7 @@ def measured(result, metric):
     return {types[one.of]: one.value for one in mine if one.value is not None}, {one.why for one in mine if one.value is None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ways", "found"),
     [

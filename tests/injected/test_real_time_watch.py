@@ -34,6 +34,7 @@ def told(program, **asked):
             return list(ReportReader().feed(pipe.read()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "kinds"),
     [

@@ -85,6 +85,7 @@ def replayed(folders, *words, **options):
 PASSED = (0, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "told"),
     [

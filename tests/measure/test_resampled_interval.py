@@ -43,6 +43,7 @@ def test_an_interval_lies_within_the_differences_and_moves_with_them(differences
     assert moved == pytest.approx((low + by, high + by), abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [8, 20])
 @pytest.mark.parametrize("skew", [1, 3])
 def test_the_centre_is_outside_as_often_as_said(n, skew):

@@ -97,6 +97,7 @@ def test_whatever_it_asked_for(name):
     assert_passes(session_of(CONVERSATION, handshake=Handshake("/v0/evi/chat", QUERIES[name])))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/hume/v0/evi/chat", "/{tenant}/%20"])
 def test_in_real_time_on_another_path(path):
     """The server is another process there."""

@@ -83,6 +83,7 @@ def started(act):
     return thread, results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", [run_in_virtual_time, run_in_real_time], ids=["virtual", "real"])
 @pytest.mark.parametrize("first_to_leave", ["first", "second"])
 def test_runs_on_two_threads_leave_in_any_order(session_of, run, first_to_leave):
@@ -142,6 +143,7 @@ def loses_a_job(kept):
         pool.submit(kept.remove, "what is not there")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", [run_in_virtual_time, run_in_real_time], ids=["virtual", "real"])
 @pytest.mark.parametrize(("act", "kind"), [(leaves_a_socket, "open_socket"), (loses_a_job, "swallowed")])
 def test_what_a_handler_leaves_is_found_in_its_own_run(session_of, run, act, kind):

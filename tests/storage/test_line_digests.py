@@ -92,6 +92,7 @@ def test_anybody_can_make_the_digests(killed):
     assert has_seen == {"user.wav", "assistant.wav", "payloads/assistant.1.webm"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["events.jsonl", "session.json", "user.wav", "assistant.wav", "payloads/assistant.1.webm"])
 def test_any_bit_that_is_changed_is_noticed(copy, name):
     """It is refused, or something more is missing than before."""

@@ -233,6 +233,7 @@ def without_frame(event):
     return {name: getattr(event, name, None) for name in event.__dataclass_fields__ if name not in ("frame", "extra")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_what_was_synced_is_there_and_the_rest_opens(header, tmp_path, seed):
     """Whenever the power goes: no traceback, nothing lost that a sync was for, and nothing taken for recorded that was not."""

@@ -20,6 +20,7 @@ def report():
     return replay_session(ROOT / "sessions" / "weather", handler=handler, write=lambda _: None).json()
 
 
+@pytest.mark.slow
 def test_a_part_that_fails_in_the_same_way(report):
     """Up to the message that differs; it stands below the whole command."""
     words = (*report["command"]["again"], "--until", "#158")

@@ -75,6 +75,7 @@ def files_in(folder):
     return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS)
 def test_each_path_of_a_service_opens_the_session_and_gives_client_secrets(path):
     """OpenAI's, Azure's old and new one, Voice Live's; beside each there are client secrets."""

@@ -119,6 +119,7 @@ def test_latency(capsys):
     assert f"incomplete  {what_is_missing()}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_ab(capsys):
     """A run that fails measures nothing, and says why; with the option, every run has it, and one run each decides nothing."""
     assert ab.ALLOW_INCOMPLETE == ALLOW_INCOMPLETE

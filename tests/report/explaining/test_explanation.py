@@ -187,6 +187,7 @@ def test_it_is_always_short(seed):
             assert shlex.split(line[12:])[-len(report.again) :] == list(report.again)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("letter", ["x", "é", "雨", "🌧"])
 @pytest.mark.parametrize("n", [1, 3, 1000])
 def test_enormous_causes_in_any_script(letter, n):
