@@ -9,7 +9,8 @@ message.
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from functools import partial
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from evi_harness.json_dialects.json_messages import member
 from evi_harness.openai_realtime.realtime_reading import item_of, ms_ns, read
@@ -29,8 +30,11 @@ _G711 = {"audio/pcmu": MU_LAW, "g711_ulaw": MU_LAW, "audio/pcma": A_LAW, "g711_a
 _LINEAR = frozenset({"audio/pcm", "pcm16", "pcm"})
 # By direction: the type, its field, and whose it is.
 _AUDIO_IN = {SENT: ("input_audio_buffer.append", "audio", USER), RECEIVED: ("response.output_audio.delta", "delta", ASSISTANT)}
-# As the SDKs write it, fifty times a second; any other form is read as JSON.
-_APPENDED = re.compile(rb'\{"type": ?"input_audio_buffer\.append", ?"audio": ?"([A-Za-z0-9+/=]*)"\}')
+# What stands before the audio as the SDKs write it, fifty times a second; any other form is read as JSON.
+_APPENDS = re.compile(rb'\{"type": ?"input_audio_buffer\.append", ?"audio": ?"')
+# What base64 consists of, and what stands behind it then: its padding and the end of the message.
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_ENDS = frozenset({b'"}', b'="}', b'=="}'})
 
 
 class RealtimeReader:
@@ -40,6 +44,9 @@ class RealtimeReader:
         self._user: Optional[Pcm] = DEFAULT_PCM
         self._assistant: Optional[Pcm] = DEFAULT_PCM
         self._end_of_turn_ns: Optional[int] = None
+        # Nearly all that is appended is as long as what was before it: then all that is known of it is the same.
+        self._latest = KnownAudio((), None)
+        self._latest_at: Optional[_Appended] = None
 
     @property
     def told(self) -> Told:
@@ -54,16 +61,32 @@ class RealtimeReader:
             length_ns = None if self._user is None else self._user.length_ns(frame.size)
             place = AudioPlace(USER, 0, frame.size, base64=False, pcm=self._user)
             return KnownAudio((place,), length_ns, self._user)
+        appended = _appended(frame.outline) if kind == SENT else None
+        if appended is not None:
+            return self._of_user(appended, frame)
         message = read(kind, frame)
         name, field, track = _AUDIO_IN[kind]
         if message.type == name:
             if not isinstance(message.fields.get(field), str):
                 return None
             pcm = self._user if track == USER else self._assistant
-            return MessageAudio(frame, lambda payload: _place(payload, field, track, pcm), track, pcm)
+            return MessageAudio(frame, partial(_place, field=field, track=track, pcm=pcm), track, pcm)
         if message.type in ("session.created", "session.update", "session.updated"):
             self._heed(member(message.fields, "session"))
         return None
+
+    def _of_user(self, at: _Appended, frame: Frame) -> FrameAudio:
+        """Audio that was appended as the SDKs write it."""
+        pcm = self._user
+        if at == self._latest_at and pcm is self._latest.pcm:
+            return self._latest
+        if at.start == at.stop:
+            # Of a stored frame, it is cut out.
+            return MessageAudio(frame, partial(_place, field="audio", track=USER, pcm=pcm), USER, pcm)
+        place = AudioPlace(USER, at.start, at.stop, base64=True, pcm=pcm)
+        self._latest = KnownAudio((place,), None if pcm is None else pcm.length_ns(at.n_bytes), pcm)
+        self._latest_at = at
+        return self._latest
 
     def _heed(self, session: Mapping[str, Any]) -> None:
         self._user = _format(session, "input", self._user)
@@ -87,12 +110,17 @@ def truncations(events: Sequence[Event]) -> Dict[int, Truncated]:
     """
     found = {}
     for event in events:
-        if isinstance(event, Sent) and event.frame.is_text:
+        if isinstance(event, Sent) and event.frame.is_text and _may_truncate(event.frame.outline):
             message = read(SENT, event.frame)
             heard_ns = ms_ns(message.fields.get("audio_end_ms")) if message.type == TRUNCATE else None
             if heard_ns is not None:
                 found[event.seq] = Truncated(item_of(message) or "", heard_ns)
     return found
+
+
+def _may_truncate(outline: bytes) -> bool:
+    """Whether a message may truncate an item. Nearly all are audio, and to search them costs less than to read them."""
+    return b"truncate" in outline or b"\\" in outline
 
 
 def turn_detection(session: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
@@ -133,10 +161,31 @@ def _pcm(name: Any, rate: Any) -> Optional[Pcm]:
     return Pcm(rate, 1) if isinstance(rate, int) and rate in PLAUSIBLE_RATES else None
 
 
+class _Appended(NamedTuple):
+    """Where the audio stands in a message as the SDKs write it, and how many bytes it is."""
+
+    start: int
+    stop: int
+    n_bytes: int
+
+
+def _appended(text: bytes) -> Optional[_Appended]:
+    """Find the user's audio in a message as the SDKs write it; None where it is another message, or written otherwise."""
+    begins = _APPENDS.match(text)
+    if begins is None:
+        return None
+    start, stop = begins.end(), len(text) - 2
+    # By its length and its letters alone it is base64 as a strict decoder takes it, so that it need not be decoded to be measured.
+    end = text[start:].translate(None, _BASE64)
+    if end not in _ENDS or not text.endswith(end) or (stop - start) % 4:
+        return None
+    return _Appended(start, stop, (stop - start) // 4 * 3 - (len(end) - 2))
+
+
 def _place(payload: bytes, field: str, track: str, pcm: Optional[Pcm]) -> Tuple[AudioPlace, ...]:
     """Where the audio is. A name that stands twice counts where it stands last, as for every JSON reader."""
-    appended = _APPENDED.fullmatch(payload) if track == USER else None
+    appended = _appended(payload) if track == USER else None
     if appended is not None:
-        return (AudioPlace(track, *appended.span(1), base64=True, pcm=pcm),)
+        return (AudioPlace(track, appended.start, appended.stop, base64=True, pcm=pcm),)
     places = {name: (start, stop) for name, start, stop in top_level_strings(payload)}
     return (AudioPlace(track, *places[field], base64=True, pcm=pcm),) if field in places else ()

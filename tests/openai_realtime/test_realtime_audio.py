@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from evi_harness.openai_realtime.realtime_audio import DEFAULT_PCM, RealtimeReader
-from evi_harness.session.events import BINARY, TEXT, Frame
+from evi_harness.openai_realtime.realtime_audio import DEFAULT_PCM, RealtimeReader, truncations
+from evi_harness.session.events import BINARY, TEXT, Frame, Sent
 from evi_harness.session.protocols import RECEIVED, SENT
 from evi_harness.session.wav import A_LAW, MU_LAW, Pcm
 
@@ -162,3 +162,34 @@ def test_what_is_no_plain_base64_is_read_as_json(audio):
         assert payload[place.start : place.stop] == audio.encode()
     else:
         assert found is None
+
+
+@pytest.mark.parametrize(
+    "audio", ["AAAA", "AAA=", "AA==", "A===", "AA=A", "=AAA", "====", "=", "AAAAA", "AA A", "AA-_", "AA\\/A", "A" * 1280, ""]
+)
+def test_the_usual_form_is_read_as_any_other(audio):
+    """What is base64 and what is not, and how long it is: as for a message that the quicker way leaves to the JSON reader."""
+    quick, other = (
+        RealtimeReader().read(SENT, Frame(TEXT, (form % audio).encode()))
+        for form in ('{"type": "input_audio_buffer.append", "audio": "%s"}', '{"audio": "%s", "type": "input_audio_buffer.append"}')
+    )
+    assert quick is not None
+    assert other is not None
+    assert (quick.length_ns, quick.pcm, quick.has_header) == (other.length_ns, other.pcm, other.has_header)
+    assert [place.stop - place.start for place in quick.places] == [place.stop - place.start for place in other.places] == [len(audio)]
+
+
+def test_audio_of_another_length_is_measured_anew():
+    """What is known of a message is kept for the next one of the same length alone."""
+    reader = RealtimeReader()
+    sounds = [SOUND, SOUND, SOUND[:480], SOUND]
+    found = [reader.read(SENT, frame(type="input_audio_buffer.append", audio=base64.b64encode(sound).decode())) for sound in sounds]
+    assert [audio and audio.length_ns for audio in found] == [20 * MS, 20 * MS, 10 * MS, 20 * MS]
+
+
+@pytest.mark.parametrize("name", ["conversation.item.truncate", "conversation.item.trunc\\u0061te"])
+def test_a_truncation_is_found_however_it_is_written(name):
+    """With an escape in its name too."""
+    text = f'{{"type": "{name}", "item_id": "i", "content_index": 0, "audio_end_ms": 300}}'
+    cut = Sent(seq=7, at_ns=0, frame=Frame(TEXT, text.encode()))
+    assert list(truncations([Sent(seq=6, at_ns=0, frame=APPEND), cut])) == [7]

@@ -13,7 +13,7 @@ import base64
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Collection, Iterator, Mapping, Tuple
+from typing import Collection, Iterator, List, Mapping, NamedTuple, Tuple
 
 from evi_harness.replay.pace import speed_of
 from evi_harness.replay.played_recording import MAX
@@ -94,15 +94,14 @@ def _elsewhere(app: str) -> Iterator[Unseen]:
 
 def _sound(recorded: Session, live: Session, dialect: Dialect) -> Iterator[Unseen]:
     """Aspects of an app's sound that cannot be checked, because the recording has no such sound or because it is not compared."""
-    said, sent = list(_said(recorded, dialect)), list(_said(live, dialect))
+    said, sent = _said(recorded, dialect), _said(live, dialect)
     n_sent = len(sent)
     # Most often the same is sent in the same order; only what comes behind the first difference is looked for in all that was recorded.
-    # What was sent is asked whether it is equal: of a frame that is not kept, nothing is, and it must not be asked for its payload.
-    n_alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(sent, said)))
+    n_alike = sum(1 for _ in takewhile(lambda pair: _is_alike(*pair), zip(sent, said)))
     # A microphone also hears when nobody speaks; an app that speaks itself says nothing then.
     is_own = bool(live.notes_of(notes.MICROPHONE_OFF))
-    others = [frame for frame in sent[n_alike:] if is_own or not frame.is_blank]
-    known = {frame.fingerprint for frame in said} if others else frozenset()
+    others = [frame for frame in map(_binary, sent[n_alike:]) if is_own or not frame.is_blank]
+    known = {_binary(one).fingerprint for one in said} if others else frozenset()
     n_strange = sum(frame.fingerprint not in known for frame in others)
     if not said and not sent:
         why = "nobody speaks in this recording" if recorded.header.recorded.sent else "this recording does not have what its user said"
@@ -116,14 +115,32 @@ def _sound(recorded: Session, live: Session, dialect: Dialect) -> Iterator[Unsee
         )
 
 
-def _said(session: Session, dialect: Dialect) -> Iterator[Frame]:
-    """The user's audio as it was sent, a binary frame each; its samples may be kept nowhere."""
+class _Said(NamedTuple):
+    """A frame of the user's audio, and what is known of it."""
+
+    frame: Frame
+    audio: FrameAudio
+
+
+def _said(session: Session, dialect: Dialect) -> List[_Said]:
+    """The user's audio as it was sent; its samples may be kept nowhere."""
     frames = session.audio(dialect).frames
-    for event in session.sent:
-        audio, frame = frames.get(event.seq), event.frame
-        if audio is not None:
-            # Nearly all frames are binary, and are the audio: looking for it in them would cost each replay.
-            yield frame if frame.opcode == BINARY else Frame(BINARY, _bytes_in(frame, audio))
+    return [_Said(event.frame, frames[event.seq]) for event in session.sent if event.seq in frames]
+
+
+def _is_alike(sent: _Said, said: _Said) -> bool:
+    """Whether the same audio was sent, in whichever kind of frame."""
+    if sent.frame.opcode == TEXT and sent.frame == said.frame:
+        # In the same message, so that it need not be decoded twice to be compared.
+        return True
+    # What was sent is asked whether it is equal: of a frame that is not kept, nothing is, and it must not be asked for its payload.
+    return _binary(sent) == _binary(said)
+
+
+def _binary(said: _Said) -> Frame:
+    """The audio of a frame as a binary one."""
+    # Nearly all frames are binary, and are the audio: looking for it in them would cost each replay.
+    return said.frame if said.frame.opcode == BINARY else Frame(BINARY, _bytes_in(said.frame, said.audio))
 
 
 def _bytes_in(frame: Frame, audio: FrameAudio) -> bytes:
