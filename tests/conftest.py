@@ -71,9 +71,9 @@ TOOL_RESPONSE: Dict[str, Any] = {"type": "tool_response", "tool_call_id": "call-
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Three workers on two cores for ``-n auto``: every third moment, a test waits for a process or a socket."""
+    """Four workers on two cores for ``-n auto``: half of the time, a test waits for a process, a socket or a conversation in real time."""
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return n_cores + n_cores // 2
+    return 2 * n_cores
 
 
 @pytest.hookimpl(optionalhook=True)
