@@ -10,8 +10,10 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from evi_harness.errors import CommandError
 from evi_harness.runs.app_command import STANDARD_INPUT, AppCommand
@@ -19,6 +21,7 @@ from evi_harness.runs.app_command import STANDARD_INPUT, AppCommand
 __all__ = [
     "END_S",
     "LOOK_MS",
+    "Family",
     "cannot_start",
     "end_by",
     "ends_within",
@@ -166,55 +169,131 @@ def is_alive(process: Optional[int]) -> bool:
         return False
     try:
         os.kill(process, 0)
-        found = _state_and_parent(process)
-        return found is None or found[0] != "Z"
+        found = _listed_in_proc(process)
+        return found is None or not found.has_ended
     except ProcessLookupError:
         return False
     except OSError:
         return True
 
 
-def _state_and_parent(process: int) -> Optional[Tuple[str, int]]:
-    """On Linux, the state of a process and its parent; None where that is not known."""
+@dataclass(frozen=True)
+class _Listed:
+    """A process as the system lists it.
+
+    Attributes:
+        parent: The process that has it for a child.
+        began: When it was started, as the system says it: numbers are used again, and no two processes of one number began at once.
+        has_ended: Whether it is only there until somebody asks how it ended.
+    """
+
+    parent: int
+    began: str
+    has_ended: bool
+
+
+def _listed_in_proc(process: int) -> Optional[_Listed]:
+    """A process on Linux; None where nothing is known of it."""
     try:
-        # Behind the name, which is in parentheses.
-        state, parent = (_PROCESSES / str(process) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[:2]
-        return state, int(parent)
+        # Behind the name, which is in parentheses: the state, the parent, and seventeen fields further on the start, in ticks since boot.
+        known = (_PROCESSES / str(process) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return _Listed(int(known[1]), known[19], known[0] == "Z")
     except ProcessLookupError:
         raise
-    except (OSError, ValueError):
+    except (OSError, ValueError, IndexError):
         return None
+
+
+class Family:
+    """A process that was started here, and all that came of it, as far as they were seen: also those whose parents have ended since.
+
+    A number that another process has by now is not taken for the one that was seen. What has a session of its own, as a daemon has, was
+    meant to go on, and is none of them.
+
+    Args:
+        process: The process that was started.
+    """
+
+    def __init__(self, process: int) -> None:
+        self._process = process
+        self._began: Dict[int, str] = {}
+        self._lock = threading.Lock()
+        # It was started in the session of this process.
+        self._session = os.getsid(0)
+        first = _listed().get(process)
+        if first is not None:
+            self._began[process] = first.began
+
+    def look(self) -> List[int]:
+        """Look for those that have come since; return all that run."""
+        listed = _listed()
+        with self._lock:
+            here = [one for one, began in self._began.items() if one in listed and listed[one].began == began]
+            self._began = {one: listed[one].began for one in _descended(here, listed)}
+            return [one for one in self._began if not listed[one].has_ended and self._is_of_session(one)]
+
+    def _is_of_session(self, process: int) -> bool:
+        try:
+            return os.getsid(process) == self._session
+        except OSError:
+            # It has ended meanwhile, or is another user's.
+            return False
+
+    def signal(self, number: int, *, spares_first: bool = False) -> bool:
+        """Send a signal to all that run.
+
+        Args:
+            number: The signal.
+            spares_first: Whether the process that was started is not to have it.
+
+        Returns:
+            Whether there was one to send it to.
+        """
+        told = [one for one in self.look() if not (spares_first and one == self._process)]
+        for one in told:
+            # One that runs as another user is not ours to end.
+            with suppress(PermissionError):
+                send_signal(one, number)
+        return bool(told)
 
 
 def family(process: int) -> List[int]:
     """A process, and all that come of it, as far as the system tells."""
-    children: Dict[int, Set[int]] = {}
-    for child, parent in _parents():
-        children.setdefault(parent, set()).add(child)
-    found, waiting = [], [process]
+    return _descended([process], _listed())
+
+
+def _descended(processes: Iterable[int], listed: Mapping[int, _Listed]) -> List[int]:
+    """Processes, and all that come of them."""
+    children: Dict[int, List[int]] = {}
+    for child, one in listed.items():
+        children.setdefault(one.parent, []).append(child)
+    found, waiting = [], list(processes)
     while waiting:
-        one = waiting.pop()
-        found.append(one)
-        waiting += children.get(one, ())
+        here = waiting.pop()
+        found.append(here)
+        waiting += children.pop(here, ())
     return found
 
 
-def _parents() -> List[Tuple[int, int]]:
-    """All processes, each with its parent."""
+def _listed() -> Dict[int, _Listed]:
+    """All processes."""
+    found: Dict[int, _Listed] = {}
     if (_PROCESSES / "self" / "stat").exists():
-        numbers = [int(path.name) for path in _PROCESSES.iterdir() if path.name.isdigit()]
-        known = []
-        for number in numbers:
-            try:
-                known.append((number, _state_and_parent(number)))
-            except ProcessLookupError:
-                continue
-        return [(number, one[1]) for number, one in known if one is not None]
+        for path in _PROCESSES.iterdir():
+            if path.name.isdigit():
+                with suppress(ProcessLookupError):
+                    one = _listed_in_proc(int(path.name))
+                    if one is not None:
+                        found[int(path.name)] = one
+        return found
     try:
-        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=False).stdout  # noqa: S607
+        printed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat=,lstart="], capture_output=True, text=True, check=False).stdout  # noqa: S607
     except OSError:
-        return []
-    return [(int(child), int(parent)) for child, parent in (line.split() for line in listed.splitlines())]
+        return found
+    for line in printed.splitlines():
+        process, parent, state, began = line.split(None, 3)
+        found[int(process)] = _Listed(int(parent), began, state.startswith("Z"))
+    return found
 
 
 def signal_name(number: int) -> str:

@@ -13,7 +13,18 @@ import pytest
 from evi_harness.errors import CommandError
 from evi_harness.runs import app_process
 from evi_harness.runs.app_command import STANDARD_INPUT, AppCommand
-from evi_harness.runs.app_process import END_S, end_by, ends_within, family, how_ended, is_alive, send_signal, signal_name, start_app
+from evi_harness.runs.app_process import (
+    END_S,
+    Family,
+    end_by,
+    ends_within,
+    family,
+    how_ended,
+    is_alive,
+    send_signal,
+    signal_name,
+    start_app,
+)
 
 
 def started(*words, **options):
@@ -77,6 +88,51 @@ def test_a_process_and_its_children(has_proc, monkeypatch):
     send_signal(parent.pid, signal.SIGKILL)
     assert not is_alive(parent.pid)
     assert not is_alive(None)
+
+
+# A process with a child that outlives it, and one more in a session of its own; it says their numbers, and ends when its input does.
+LEAVES = """
+import subprocess, sys
+waits = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+print(*(subprocess.Popen(waits, stdin=int(sys.argv[1]), start_new_session=own).pid for own in (False, True)), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("has_proc", [True, False])
+def test_what_a_process_has_started_is_known_behind_its_end(has_proc, monkeypatch):
+    """A daemon is none of them, nor is a process that has the number of one by now; what has ended is not there any more."""
+    if not has_proc:
+        if shutil.which("ps") is None:
+            pytest.skip("there is no ps here")
+        monkeypatch.setattr(app_process, "_PROCESSES", app_process.Path("/nowhere"))
+    read, written = os.pipe()
+    with os.fdopen(written, "wb"):
+        command = [sys.executable, "-c", LEAVES, str(read)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[read]) as parent:
+            os.close(read)
+            all_ = Family(parent.pid)
+            child, daemon = map(int, parent.stdout.readline().split())
+            assert sorted(all_.look()) == sorted([parent.pid, child])
+        assert all_.look() == [child]
+        assert is_alive(daemon)
+        monkeypatch.setitem(all_._began, child, "another time")
+        assert all_.look() == []
+        assert not all_.signal(signal.SIGKILL)
+        assert is_alive(child)
+
+
+def test_all_of_a_family_are_signalled():
+    """The first may be left out; it is told whether there was anybody."""
+    program = "import subprocess, sys; child = subprocess.Popen(['cat']); print(child.pid, flush=True); sys.exit(child.wait())"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        all_ = Family(parent.pid)
+        parent.stdout.readline()
+        assert all_.signal(signal.SIGKILL, spares_first=True)
+        # Its own exit code, for a child that a signal ended.
+        assert parent.wait(60) == (-signal.SIGKILL) % 256
+    assert not all_.signal(signal.SIGKILL)
 
 
 def test_how_a_process_ended():

@@ -1,7 +1,8 @@
 """``record -- COMMAND``: run an app in any language behind the proxy, and record it.
 
 Rules of living here: the app has the terminal, standard input and standard output to itself; what is ours goes to standard error. It is
-never run twice, and its exit code is the result. What it leaves running is not ours to end, and is named.
+never run twice, and its exit code is the result. What it leaves running when it ends by itself is not ours to end, and is named; where it
+is ended from here or by a signal, all that it has started ends with it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from evi_harness.guard.own_output import silence_libraries
 from evi_harness.guard.variables import variables_in
 from evi_harness.runs.app_channel import INPUT, LISTENS, PLAYED, SOUND, WARNED, InputLine, PointedPlan, SoundState, identity_of, with_site
 from evi_harness.runs.app_command import PLACE, VARIABLE, Hosts, address_for, admission_for
-from evi_harness.runs.app_process import family, how_ended, signal_family
+from evi_harness.runs.app_process import Family, family, how_ended
 from evi_harness.runs.quiet_end import PATIENCE_S, QUIET_S, Quiet
 from evi_harness.runs.real_commands.driver import Driver
 from evi_harness.runs.real_commands.listening_places import address_of_app, listening_places
@@ -200,6 +201,10 @@ class _Run:
         self._is_over = False
         self._playbacks: List[Playback] = []
         self._process: Optional[asyncio.subprocess.Process] = None
+        self._family: Optional[Family] = None
+        # Whether it was to end before it did.
+        self._is_asked = False
+        self._ending: Optional[asyncio.Future[None]] = None
         # Where the app listens, once it does, and what calls it there.
         self._address: Optional[str] = None
         self._driver: Optional[Driver] = None
@@ -236,11 +241,15 @@ class _Run:
             try:
                 url = await running.start()
                 process = self._process = await self._started(url, reports.said)
+                self._family = Family(process.pid)
             finally:
                 reports.begin()
             self._interrupts.told_to(loop, self._hand_on, may_block=False)
             driving = asyncio.ensure_future(self._drive(process.pid, running))
             code = await self._ended(process, driving)
+            if self._is_asked:
+                # A shell may have ended and left running what it ran.
+                await self._all_end()
             has_left = not await running.drained(GRACE_S)
         finally:
             await self._killed()
@@ -281,7 +290,7 @@ class _Run:
             await asyncio.sleep(_LOOK_S)
         # The app still has to take that nobody is there any more.
         await running.drained(GRACE_S)
-        self._end(signal.SIGINT)
+        self._end()
 
     @staticmethod
     async def _ended(process: asyncio.subprocess.Process, driving: asyncio.Future[None]) -> int:
@@ -311,8 +320,11 @@ class _Run:
 
     async def _killed(self) -> None:
         """Where something of ours has failed, leave no app behind that nobody waits for, nor what runs it, such as a shell."""
+        if self._ending is not None:
+            self._ending.cancel()
         if self._process is not None and self._process.returncode is None:
-            signal_family(self._process.pid, signal.SIGKILL)
+            self._send_all(signal.SIGKILL)
+            self._send(signal.SIGKILL)
             await self._process.wait()
 
     async def _started(self, url: str, reports: int) -> asyncio.subprocess.Process:
@@ -344,9 +356,15 @@ class _Run:
 
     def _begin_to_count(self) -> None:
         """A conversation has begun; the first one counts."""
-        if self._options.duration_s is not None and not self._is_counting:
-            self._is_counting = True
-            asyncio.get_running_loop().call_later(self._options.duration_s, self._end, signal.SIGINT)
+        if self._is_counting:
+            return
+        self._is_counting = True
+        loop = asyncio.get_running_loop()
+        if self._family is not None:
+            # A terminal interrupts a shell that may be gone before we look what it ran.
+            loop.run_in_executor(None, self._family.look)
+        if self._options.duration_s is not None:
+            loop.call_later(self._options.duration_s, self._end)
 
     def _follow(self, number: int, event: Event) -> None:
         """Follow a session, as to whether a reply is owed or under way."""
@@ -365,31 +383,76 @@ class _Run:
         if quiet_s >= QUIET_S and not self._is_over:
             self._is_over = True
             self._tell("interrupting the app: the file and the last reply are over")
-            self._end(signal.SIGINT)
+            self._end()
 
     def _hand_on(self) -> None:
         """A signal has come: the app is to have it too. One that takes no notice is told more firmly each time."""
         self._n_told += 1
         last = self._interrupts.last or signal.SIGINT
+        self._ask()
         if self._n_told > 1:
-            last = signal.SIGTERM if self._n_told == 2 else signal.SIGKILL
-        elif last == signal.SIGINT and _is_foreground():
-            # The terminal has told it.
+            self._send_all(signal.SIGTERM if self._n_told == 2 else signal.SIGKILL)
+            if self._n_told == 2:
+                asyncio.get_running_loop().call_later(GRACE_S, self._send_all, signal.SIGKILL)
+        elif last != signal.SIGINT:
+            self._send(last)
+            if last == signal.SIGTERM:
+                asyncio.get_running_loop().call_later(GRACE_S, self._send, signal.SIGKILL)
+        elif not _is_foreground():
+            # Where it is, the terminal has told it, and all that it runs.
+            self._send(last)
+            asyncio.get_running_loop().call_later(GRACE_S, self._interrupt_others)
+
+    def _end(self) -> None:
+        """Have it end: it is interrupted, and what takes no notice is told more firmly."""
+        if self._process is not None and self._process.returncode is None:
+            self._ask()
+            self._send(signal.SIGINT)
+            self._all_end()
+
+    def _ask(self) -> None:
+        """From now on it is to end, and so is all that it has started; once it has ended, nothing tells what that was."""
+        if self._family is not None:
+            self._is_asked = True
+            self._family.look()
+
+    def _all_end(self) -> asyncio.Future[None]:
+        """Wait for the end of the command and of all that it has started; they are told more firmly each time it does not come."""
+        if self._ending is None:
+            self._ending = asyncio.ensure_future(self._told_more_firmly())
+        return self._ending
+
+    async def _told_more_firmly(self) -> None:
+        if await self._has_all_ended():
             return
-        self._send(last)
-        if last == signal.SIGTERM:
-            self._later(signal.SIGKILL)
+        # A shell waits for what it runs, which was not interrupted with it. A second time would cut short what the command does about it.
+        if self._interrupt_others() and await self._has_all_ended():
+            return
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            self._send_all(number)
+            if await self._has_all_ended():
+                return
 
-    def _end(self, number: signal.Signals) -> None:
-        """Tell it to end; then more firmly."""
-        self._send(number)
-        self._later(signal.SIGTERM if number == signal.SIGINT else signal.SIGKILL)
+    async def _has_all_ended(self) -> bool:
+        """Wait until the command and all that it has started have ended, but not for long; return whether they have."""
+        assert self._process is not None
+        assert self._family is not None
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + GRACE_S
+        while True:
+            if self._process.returncode is not None and not await loop.run_in_executor(None, self._family.look):
+                return True
+            if loop.time() >= until_s:
+                return False
+            await asyncio.sleep(_LOOK_S)
 
-    def _later(self, number: signal.Signals) -> None:
-        if number != signal.SIGKILL:
-            asyncio.get_running_loop().call_later(GRACE_S, self._end, number)
-        else:
-            asyncio.get_running_loop().call_later(GRACE_S, self._send, number)
+    def _interrupt_others(self) -> bool:
+        """Interrupt what the command has started; return whether there is any."""
+        return self._family is not None and self._family.signal(signal.SIGINT, spares_first=True)
+
+    def _send_all(self, number: int) -> None:
+        if self._family is not None:
+            self._family.signal(number)
 
     def _send(self, number: int) -> None:
         if self._process is not None and self._process.returncode is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from evi_harness.acts.serve.serving import play
 from evi_harness.acts.sessions import check_session
 from evi_harness.errors import EviHarnessError, UsageError
 from evi_harness.evi.dialect import EVI
+from evi_harness.runs.app_process import is_alive
 from evi_harness.sdk.hume.installed_sdk import import_sdk
 from evi_harness.sdk.hume.owed_replies import Replies
 from evi_harness.verdicts.loading import load_session
@@ -117,6 +119,50 @@ asyncio.run(main(os.environ["EVI_HARNESS_URL"], stays))
 """
     result, _ = recorded(tmp_path, program, duration_s=0.1)
     assert (result.code, result.signal_name) == (None, "SIGKILL")
+
+
+# An app that tells its number, and talks until it is ended.
+TALKS = """
+pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
+async def talks(socket):
+    %s
+    async for message in socket:
+        pass
+asyncio.run(main(os.environ["EVI_HARNESS_URL"], talks))
+"""
+
+
+def recorded_by_a_shell(tmp_path, script, *, does="pass", ignores="", **options):
+    """What becomes of an app that a shell runs, and the app's number."""
+    app, number = tmp_path / "app.py", tmp_path / "number"
+    app.write_text(f"import pathlib\n{CHAT}{ignores}{TALKS % does}", encoding="utf-8")
+    words = ("sh", "-c", script.replace("APP", shlex.join([sys.executable, str(app), str(number)])))
+    with serving_in_thread(play(TYPED)) as url:
+        proxy = ProxyOptions(upstream=url, out=tmp_path / "out")
+        result = record_command(CommandOptions(words, proxy, **options), print)
+    return result, int(number.read_text())
+
+
+@pytest.mark.parametrize("ignores", ["", "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"], ids=["heeds it", "does not"])
+@pytest.mark.parametrize("script", ["cd . && APP; true", "APP & wait"])
+def test_what_a_shell_runs_is_ended_with_it(script, ignores, tmp_path, monkeypatch):
+    """A shell that is interrupted waits for what it runs, or leaves it running: neither the one nor the other goes on in the end."""
+    monkeypatch.setattr(recording_command, "GRACE_S", 0.2)
+    result, app = recorded_by_a_shell(tmp_path, script, ignores=ignores, duration_s=0.1)
+    assert not is_alive(app)
+    (relayed,) = result.sessions
+    assert check_session(relayed.folder) == []
+
+
+def test_a_signal_from_outside_ends_what_a_shell_runs(tmp_path, monkeypatch):
+    """A shell that is terminated leaves running what it runs: that is interrupted, and ends as it does for Ctrl+C."""
+    monkeypatch.setenv("RECORDER", str(os.getpid()))
+    monkeypatch.setattr(recording_command, "GRACE_S", 0.2)
+    does = 'os.kill(int(os.environ["RECORDER"]), signal.SIGTERM)'
+    result, app = recorded_by_a_shell(tmp_path, "cd . && APP; true", does=does)
+    assert not is_alive(app)
+    assert result.signal_name == "SIGTERM"
+    assert check_session(result.sessions[0].folder) == []
 
 
 def test_an_app_whose_microphone_is_a_file_is_interrupted_behind_the_last_reply(tmp_path, monkeypatch):
