@@ -14,7 +14,7 @@ from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, 
 from evi_harness.acts.commanding import check_command, named_places
 from evi_harness.audio.software_speaker import Heard
 from evi_harness.carriers.lateness import Lateness, lateness_ns
-from evi_harness.clocks.virtual import THREAD_WAIT_NS
+from evi_harness.clocks.clock import THREAD_WAIT_NS
 from evi_harness.dialects import adapter_for, dialect_of
 from evi_harness.errors import Parameter, SessionUnreadable, UsageError, Words
 from evi_harness.guard.garbage import earlier_objects_set_aside

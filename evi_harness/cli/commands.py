@@ -9,6 +9,7 @@ import click
 
 from evi_harness.cli.help_pages import HelpContext
 from evi_harness.cli.options.grouped import CommandGroup
+from evi_harness.quiet_loading import loading
 from evi_harness.version import __version__
 
 __all__ = ["evi_harness"]
@@ -45,7 +46,8 @@ class _Lazy(CommandGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> Optional[click.Command]:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:
             return None
-        module = import_module(f"evi_harness.cli.{cmd_name}_command")
+        with loading():
+            module = import_module(f"evi_harness.cli.{cmd_name}_command")
         command: click.Command = module.command
         command.context_class = HelpContext
         return command

@@ -606,7 +606,10 @@ def _asked(ctx: click.Context, folders: Sequence[Path], *, defer: bool) -> Repla
 
     given = {one.name: ctx.params[one.name] for one in fields(ReplayOptions) if one.name in ctx.params}
     if _WORDS in ctx.meta:
-        from evi_harness.acts.commanding import app_command
+        from evi_harness.quiet_loading import loading
+
+        with loading():
+            from evi_harness.acts.commanding import app_command
 
         # It is a process of its own in any case.
         stdin, follow, together = ctx.params["stdin"], ctx.params["follow"], ctx.params["together"]

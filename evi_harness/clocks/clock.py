@@ -9,7 +9,10 @@ import asyncio
 import time
 from typing import Callable, Protocol
 
-__all__ = ["Clock", "RealClock", "Timer"]
+__all__ = ["THREAD_WAIT_NS", "Clock", "RealClock", "Timer"]
+
+# How long a job may be out, or a foreign thread may take, without the virtual loop being woken.
+THREAD_WAIT_NS = 200_000_000
 
 
 class Timer(Protocol):

@@ -23,7 +23,7 @@ from typing import Any, Callable, Coroutine, Dict, List, NoReturn, Optional, Seq
 from evi_harness.clocks.app_loop import AppLoop, leave_behind, run_to_end, shut_down_generators, tasks_of, wind_up
 from evi_harness.clocks.blocking import Charge, caller, virtual_sleep
 from evi_harness.clocks.busy import can_be_held
-from evi_harness.clocks.clock import Timer
+from evi_harness.clocks.clock import THREAD_WAIT_NS, Timer
 from evi_harness.clocks.jobs import Job, Jobs, name_of
 from evi_harness.clocks.parking import Parked, ParkedThreads
 from evi_harness.clocks.steps import ReadySteps
@@ -40,8 +40,6 @@ __all__ = ["VirtualLoop", "run_virtual"]
 
 T = TypeVar("T")
 
-# How long a job may be out, or a foreign thread may take, without the loop being woken.
-THREAD_WAIT_NS = 200_000_000
 # What asyncio runs on threads of its own: they wait for programs, and for the jobs of an executor that is shut down.
 _ASYNCIOS = frozenset({"_do_shutdown", "_do_waitpid"})
 # How long tasks may take to end after they were cancelled, in virtual time.

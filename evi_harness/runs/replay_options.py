@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
-from evi_harness.clocks.virtual import THREAD_WAIT_NS
+from evi_harness.clocks.clock import THREAD_WAIT_NS
 from evi_harness.errors import Parameter, UsageError, Words, value_of
 from evi_harness.guard.allowed import Allowed
 from evi_harness.guard.seeds import check_seed
