@@ -413,7 +413,8 @@ class _Checking:
                 self._say("file_unreadable", name, None, f"its own header cannot be read: {error.strerror}.")
                 return
             if stated != size:
-                what = f"its own header says {stated} bytes of samples, and there are {size}."
+                says = "does not say how many bytes of samples there are" if stated is None else f"says {stated} bytes of samples"
+                what = f"its own header {says}, and there are {size}."
                 self._say("wav_size", name, None, what, "Audio editors can fix that.")
 
     def _check_digest(self, name: str, digest: str) -> None:
