@@ -16,7 +16,16 @@ import sys
 def _is_command() -> bool:
     """Whether this process is the ``evi-harness`` command, or ``python -m evi_harness``, and only begins to load it."""
     name = sys.argv[0] if sys.argv else ""
-    return name == "-m" or name.replace("\\", "/").rpartition("/")[2] == "evi-harness"
+    return _is_run_as_module() if name == "-m" else name.replace("\\", "/").rpartition("/")[2] == "evi-harness"
+
+
+def _is_run_as_module() -> bool:
+    """Whether ``python -m`` imports this package in order to run it. An app that is run so and imports it has its own Ctrl+C."""
+    frame = sys._getframe().f_back
+    while frame is not None and frame.f_globals.get("__name__") != "runpy":
+        frame = frame.f_back
+    # The innermost: what it looks for is the module to run, or a package that the module is in.
+    return frame is not None and str(frame.f_locals.get("mod_name")).partition(".")[0] == __name__
 
 
 def has_started() -> None:

@@ -147,6 +147,41 @@ def test_who_imports_the_package_keeps_ctrl_c():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.parametrize("used_in", ["__init__.py", "__main__.py"])
+def test_an_app_that_is_run_as_a_module_keeps_ctrl_c(used_in, tmp_path):
+    """Wherever it imports the package: also where Python still looks for the module to run, and has not named it yet."""
+    (tmp_path / "app").mkdir()
+    for name in ("__init__.py", "__main__.py"):
+        (tmp_path / "app" / name).write_text("import evi_harness\n" if name == used_in else "", encoding="utf-8")
+    with (tmp_path / "app" / "__main__.py").open("a", encoding="utf-8") as program:
+        program.write("import signal\nprint(signal.getsignal(signal.SIGINT) is signal.default_int_handler)\n")
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-m", "app"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+# Interrupts itself as soon as the package is being imported to be run.
+RUN_AS_MODULE = """
+import builtins, os, runpy, signal, sys
+sys.argv = ["-m", "show", "sessions/typed"]
+real = builtins.__import__
+
+def interrupting(name, *args, **kwargs):
+    if name == "importlib" and "evi_harness" in sys.modules:
+        os.kill(os.getpid(), signal.SIGINT)
+    return real(name, *args, **kwargs)
+
+builtins.__import__ = interrupting
+runpy._run_module_as_main("evi_harness")
+"""
+
+
+def test_ctrl_c_while_the_package_is_imported_to_be_run_as_a_module():
+    """As for the script: one line and 130, from the first line of the package on."""
+    done = subprocess.run([sys.executable, "-c", RUN_AS_MODULE], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
 class Named:
     """Interrupted when a class is made with it."""
 

@@ -48,6 +48,15 @@ def test_an_app_passes_however_it_runs_its_loop_and_connects(way):
     assert [event.kind for event in live.events if event.kind != "note"] == [event.kind for event in recorded.events]
 
 
+def test_an_app_that_is_run_as_a_module_is_interrupted_as_itself(monkeypatch):
+    """It gets Ctrl+C where the recorded one closed, and leaves its conversation by its own code."""
+    monkeypatch.chdir(Path(APP).parent)
+    result = replayed(sys.executable, "-m", Path(APP).stem, "own_loops")
+    assert found(result) == []
+    (facts,) = [facts for _, facts in result.session.noted(APP_ENDED)]
+    assert (facts.signal, facts.exit_code) == ("", 0)
+
+
 @pytest.mark.parametrize(
     ("endpoint", "hosts"),
     [

@@ -121,6 +121,26 @@ asyncio.run(main(os.environ["EVI_HARNESS_URL"], stays))
     assert (result.code, result.signal_name) == (None, "SIGKILL")
 
 
+def test_an_app_that_is_run_as_a_module_is_interrupted_as_itself(tmp_path, monkeypatch):
+    """It closes the connection and ends by its own code, whatever of ours is loaded in its process before its name is known."""
+    monkeypatch.chdir(tmp_path)
+    program = """
+async def interrupted(socket):
+    os.kill(os.getpid(), signal.SIGINT)
+    await asyncio.sleep(3600)
+try:
+    asyncio.run(main(os.environ["EVI_HARNESS_URL"], interrupted))
+except KeyboardInterrupt:
+    sys.exit(5)
+"""
+    (tmp_path / "talking.py").write_text(CHAT + program, encoding="utf-8")
+    with serving_in_thread(play(TYPED)) as url:
+        proxy = ProxyOptions(upstream=url, out=tmp_path / "out")
+        result = record_command(CommandOptions((sys.executable, "-m", "talking"), proxy), print)
+    assert (result.code, result.signal_name) == (5, None)
+    assert result.sessions[0].closed.by == "app"
+
+
 # An app that tells its number, and talks until it is ended.
 TALKS = """
 pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
