@@ -143,6 +143,7 @@ REPLACE_FOR_GOOD = {
     "injected.loops": "the event loops of such a process",
     "injected.children": "how such a process starts others",
     "injected.leading": "where a name leads in such a process",
+    "injected.own_descriptors": "what a process of an app's may not close",
     "injected.tls_left_out": "TLS of such a process",
     "injected.listening": "what tells where such a process listens",
     "injected.real_time_watch": "what sees the exceptions of such a process, and how it ends",

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Any, Callable, List, Mapping, Optional, Type, cast
+from typing import Any, Callable, List, Optional, Type, cast
 from weakref import WeakSet
 
 from evi_harness.audio.software_speaker import Heard
@@ -30,7 +30,7 @@ from evi_harness.guard.callers import callers_now
 from evi_harness.guard.network import Refusal, was_refused
 from evi_harness.guard.place_lookup import told
 from evi_harness.injected.blocking_http import BlockingHttp
-from evi_harness.injected.children import follow
+from evi_harness.injected.children import follow, follow_becoming
 from evi_harness.injected.ending_as_recorded import AFTERMATH_NS, EndingAsRecorded
 from evi_harness.injected.leading import lead
 from evi_harness.injected.left_by_app import LeftByApp
@@ -53,7 +53,6 @@ from evi_harness.runs.app_channel import (
     AppOutcome,
     AppPlan,
     Reports,
-    with_site,
 )
 from evi_harness.runs.app_command import is_among
 from evi_harness.runs.handler_setup import note_sound_failures, note_stuck
@@ -187,7 +186,7 @@ class AppRun:
         self._typed.put_in_place([one.session for one in self._recordings[1:]])
         self._left.begin()
         if plan.follows:
-            follow(self._channel, self._reports.share)
+            follow(self._channel)
         self._reports.send(BEGAN, (os.getpid(), sys.executable))
 
     def serves(self, host: str, port: Optional[int]) -> bool:
@@ -391,27 +390,17 @@ class AppRun:
             if not (isinstance(error, KeyboardInterrupt) and self._ending.has_interrupted):
                 earlier(kind, error, trace)
 
-        real_exec = os.execve
-
-        def become(path: Any, words: Any, environment: Any) -> None:
-            self.finish()
-            real_exec(path, words, self._followed(environment))
-
         os._exit = exit_at_once  # type: ignore[assignment]
-        # Whoever starts programs so, as poetry run does, becomes the app; the other functions of the kind call one of these.
-        os.execve = become  # type: ignore[assignment]
-        os.execv = lambda path, words: become(path, words, os.environ)  # type: ignore[assignment, return-value]
+        follow_becoming(self._channel, self._begins_again, self.finish)
         sys.excepthook = uncaught
 
-    def _followed(self, environment: Mapping[Any, Any]) -> Mapping[Any, Any]:
-        """The environment of a program that this process becomes: the run begins again there, unless the app has connected.
+    def _begins_again(self) -> bool:
+        """Whether the run begins again in a program that this process becomes: unless the app has connected.
 
         A fork that becomes another program is one that the app starts beside itself.
         """
         is_fork = os.getpid() != self._process
-        if not self._plan.follows if is_fork else self._several.latest is not None:
-            return environment
-        return with_site(environment, self._channel)
+        return self._plan.follows if is_fork else self._several.latest is None
 
     def _uncaught(self, error: BaseException) -> None:
         """Note what the app's main thread raised, where that is not how a session ends."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evi_harness.injected.own_descriptors import keep_open
 from evi_harness.runs.app_channel import PointedPlan, Reports, read_plan
 
 __all__ = ["begin_in"]
@@ -14,6 +15,7 @@ def begin_in(channel: str) -> None:
         channel: The file descriptors of reports and plan, as the environment has them.
     """
     pipe, number = map(int, channel.split(","))
+    keep_open((pipe, number))
     plan = read_plan(number)
     if isinstance(plan, PointedPlan):
         from evi_harness.injected.pointing import point

@@ -13,10 +13,10 @@ import asyncio
 import atexit
 import os
 from contextlib import ExitStack
-from typing import List, Optional
+from typing import Callable, List, Optional
 
 from evi_harness.dialects import adapter_for
-from evi_harness.injected.children import follow
+from evi_harness.injected.children import follow, follow_becoming
 from evi_harness.injected.leading import lead
 from evi_harness.injected.listening import tell_of_listening
 from evi_harness.injected.loops import replace_uvloop
@@ -27,6 +27,7 @@ from evi_harness.injected.tls_left_out import leave_tls_out
 from evi_harness.runs.app_channel import INPUT, LISTENS, PLAYED, SOUND, WARNED, PointedPlan, Reports, identity_of
 from evi_harness.runs.app_command import is_among
 from evi_harness.runs.user_audio import sound_in_place
+from evi_harness.session.wav import Pcm
 
 __all__ = ["point"]
 
@@ -65,22 +66,33 @@ def point(plan: PointedPlan, reports: Reports, channel: str) -> None:
     if plan.tells_listening:
         tell_of_listening(lambda host, port: reports.send(LISTENS, (host, port), by_a_fork=True))
     if plan.acted is None or plan.acted.follows:
-        follow(channel, reports.share)
+        follow(channel)
     # A program that the app starts may have another input: what the two say to one another is nothing that a user typed.
     if plan.stdin is not None and identity_of(0) == plan.stdin:
         NotedInput(lambda line: reports.send(INPUT, line), lambda what: reports.send(WARNED, what)).put_in_place()
-    if plan.pcm is not None:
-        sound = WatchedSound(plan.pcm, plan.samples, lambda state: reports.send(SOUND, state))
-        _STANDING.callback(sound.stop)
+    tell_of_played = _nothing if plan.pcm is None else _hear(plan, plan.pcm, reports)
+    if plan.acted is None:
+        follow_becoming(channel, lambda: True, tell_of_played)
 
-        def tell_of_played() -> None:
-            sound.stop()
-            # A fork has another's sound.
-            if sound.speaker.playbacks and os.getpid() == process:
-                reports.send(PLAYED, sound.speaker.playbacks)
 
-        process = os.getpid()
-        # Before what the app registers, and so called behind that.
-        atexit.register(tell_of_played)
-        _STANDING.callback(atexit.unregister, tell_of_played)
-        _STANDING.enter_context(sound_in_place(adapter_for(plan.dialect), sound.microphone, sound.speaker))
+def _hear(plan: PointedPlan, pcm: Pcm, reports: Reports) -> Callable[[], object]:
+    """Put the software microphone and speaker in place, and return what tells of what was played, which is called at Python's end."""
+    sound = WatchedSound(pcm, plan.samples, lambda state: reports.send(SOUND, state))
+    _STANDING.callback(sound.stop)
+
+    def tell_of_played() -> None:
+        sound.stop()
+        # A fork has another's sound.
+        if sound.speaker.playbacks and os.getpid() == process:
+            reports.send(PLAYED, sound.speaker.playbacks)
+
+    process = os.getpid()
+    # Before what the app registers, and so called behind that.
+    atexit.register(tell_of_played)
+    _STANDING.callback(atexit.unregister, tell_of_played)
+    _STANDING.enter_context(sound_in_place(adapter_for(plan.dialect), sound.microphone, sound.speaker))
+    return tell_of_played
+
+
+def _nothing() -> None:
+    """Nothing was played."""

@@ -18,7 +18,7 @@ import threading
 import time
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Callable, Dict, Mapping, Optional, Type
+from typing import Any, Callable, Dict, Optional, Type
 
 from evi_harness.carriers.journal import Journal
 from evi_harness.clocks.clock import RealClock
@@ -29,6 +29,7 @@ from evi_harness.guard.network import NetworkGuard, Refusal, was_refused
 from evi_harness.guard.place_lookup import Stack, told, told_places
 from evi_harness.guard.seeds import seeded
 from evi_harness.guard.wall_clock import WallClock
+from evi_harness.injected.children import follow_becoming
 from evi_harness.runs.app_channel import (
     BEGAN,
     FINISHED,
@@ -39,7 +40,6 @@ from evi_harness.runs.app_channel import (
     AppSound,
     PointedPlan,
     Reports,
-    with_site,
 )
 from evi_harness.runs.app_command import Hosts, is_among
 from evi_harness.runs.handler_setup import note_sound_failures
@@ -191,18 +191,13 @@ class RealTimeWatch:
     def _take_ends(self) -> None:
         atexit.register(self.finish)
         os.register_at_fork(after_in_child=self._forked)
-        real_exit, real_exec = os._exit, os.execve
+        real_exit = os._exit
         earlier, earlier_of_threads = sys.excepthook, threading.excepthook
         real_handling = asyncio.BaseEventLoop.call_exception_handler
 
         def exit_at_once(status: int) -> None:
             self.finish()
             real_exit(status)
-
-        def become(path: Any, words: Any, environment: Mapping[Any, Any]) -> None:
-            self.finish()
-            is_followed = self._acted.follows or os.getpid() == self._process
-            real_exec(path, words, with_site(environment, self._channel) if is_followed else environment)
 
         def uncaught(kind: Type[BaseException], error: BaseException, trace: Optional[TracebackType]) -> None:
             if self._is_worth_a_note(error):
@@ -223,9 +218,7 @@ class RealTimeWatch:
             real_handling(loop, context)
 
         os._exit = exit_at_once  # type: ignore[assignment]
-        # Whoever starts programs so, as poetry run does, becomes the app; the other functions of the kind call one of these.
-        os.execve = become  # type: ignore[assignment]
-        os.execv = lambda path, words: become(path, words, os.environ)  # type: ignore[assignment, return-value]
+        follow_becoming(self._channel, lambda: self._acted.follows or os.getpid() == self._process, self.finish)
         sys.excepthook = uncaught
         threading.excepthook = uncaught_in_a_thread
         asyncio.BaseEventLoop.call_exception_handler = handle  # type: ignore[method-assign, assignment]

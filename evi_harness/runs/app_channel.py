@@ -301,7 +301,6 @@ class Reports:
         self._ends_alone = ends_alone
         self._process = os.getpid()
         self._mine = threading.RLock()
-        self._is_shared = False
 
     def send(self, kind: bytes, what: Any, *, by_a_fork: bool = False) -> None:
         """Report something. Where nobody is left to be told, the process ends, or goes on without."""
@@ -317,19 +316,14 @@ class Reports:
             if self._ends_alone:
                 really_exit(1)
 
-    def share(self) -> None:
-        """Take that another process reports on the same pipe from now on."""
-        self._is_shared = True
-
     def forked(self) -> None:
         """Take, in a child, that it was forked."""
         self._mine = threading.RLock()
-        self._is_shared = True
         self.send(FORKED, os.getpid(), by_a_fork=True)
 
     def claim(self) -> bool:
         """Make this process the one that the session is of; whether it is."""
-        with self._alone(always=True):
+        with self._alone():
             place = os.fstat(self._plan).st_size - _OWNER.size
             (owner,) = _OWNER.unpack(os.pread(self._plan, _OWNER.size, place))
             if not owner:
@@ -340,12 +334,9 @@ class Reports:
         return owner in (0, os.getpid())
 
     @contextmanager
-    def _alone(self, *, always: bool = False) -> Iterator[None]:
-        """Keep this process's other threads out, and other processes where there are any."""
+    def _alone(self) -> Iterator[None]:
+        """Keep out this process's other threads, and other processes: what starts them may be none of ours, such as a shell."""
         with self._mine:
-            if not (self._is_shared or always):
-                yield
-                return
             fcntl.lockf(self._plan, fcntl.LOCK_EX)
             try:
                 yield

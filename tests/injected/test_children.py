@@ -8,12 +8,14 @@ import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from evi_harness.injected.children import follow
 from evi_harness.runs.app_channel import CHANNEL, SITE
 
+ROOT = Path(__file__).resolve().parents[2]
 # What a program finds; without its own sitecustomize, so that nothing begins in it.
 TELLS = f"""
 import json, os, sys
@@ -24,7 +26,7 @@ os.write(int(sys.argv[2]), json.dumps(found).encode())
 
 @pytest.fixture
 def followed(monkeypatch, tmp_path):
-    """Follows what this process starts, for as long as the test runs: the descriptor, and what was started."""
+    """Follows what this process starts, for as long as the test runs: the descriptor."""
     monkeypatch.setattr(subprocess.Popen, "__init__", subprocess.Popen.__init__)
     monkeypatch.setattr(multiprocessing.util, "spawnv_passfds", multiprocessing.util.spawnv_passfds)
     for name in ("system", "_spawnvef", "posix_spawn", "posix_spawnp"):
@@ -33,27 +35,25 @@ def followed(monkeypatch, tmp_path):
     plan = os.open(tmp_path / "plan", os.O_RDONLY)
     # As in the process of an app, which has inherited it.
     os.set_inheritable(plan, True)
-    started = []
-    follow(f"-1,{plan}", lambda: started.append(1))
-    yield plan, started
+    follow(f"-1,{plan}")
+    yield plan
     os.close(plan)
 
 
 @pytest.mark.parametrize("own", [None, {"OWN": "own", "PYTHONPATH": "/own"}])
 def test_a_program_finds_where_to_report(followed, own):
     """Besides the environment that it is given, and whatever descriptors."""
-    plan, started = followed
+    plan = followed
     done = subprocess.run([sys.executable, "-S", "-c", TELLS, str(plan), "1"], env=own, capture_output=True, text=True, check=True)
     path, channel, its_own, size = json.loads(done.stdout)
     assert path.split(os.pathsep)[0] == str(SITE)
     assert own is None or (path.split(os.pathsep)[1], its_own) == ("/own", "own")
     assert (channel, size) == (f"-1,{plan}", 6)
-    assert started == [1]
 
 
 def test_a_process_of_multiprocessing_finds_it_too(followed, monkeypatch):
     """And the environment of this one is what it was."""
-    plan, started = followed
+    plan = followed
     monkeypatch.delenv("PYTHONPATH", raising=False)
     heard, pipe = os.pipe()
     before = dict(os.environ)
@@ -65,7 +65,6 @@ def test_a_process_of_multiprocessing_finds_it_too(followed, monkeypatch):
         path, channel, _, size = json.loads(pipe_end.read())
     os.waitpid(process, 0)
     assert (path, channel, size) == (str(SITE), f"-1,{plan}", 6)
-    assert started == [1]
 
 
 # How a program is started, given its words, and what of its environment is given with it.
@@ -83,7 +82,7 @@ STARTS = {
 @pytest.mark.parametrize("way", STARTS)
 def test_a_program_that_os_starts_finds_it_too(way, followed, tmp_path, monkeypatch):
     """With its environment, else this process's, which is what it was."""
-    plan, started = followed
+    plan = followed
     monkeypatch.setenv("OWN", "this one's")
     monkeypatch.setenv("PYTHONPATH", "/own and 'another'")
     before = dict(os.environ)
@@ -95,9 +94,47 @@ def test_a_program_that_os_starts_finds_it_too(way, followed, tmp_path, monkeypa
     assert path.split(os.pathsep) == [str(SITE), "/own and 'another'"]
     assert (channel, size) == (f"-1,{plan}", 6)
     assert own == ("given" if way in ("spawnve", "spawnvpe", "posix_spawn", "posix_spawnp") else "this one's")
-    assert (started, dict(os.environ)) == ([1], before)
+    assert dict(os.environ) == before
 
 
 def test_the_exit_status_of_a_shell_is_what_it_was(followed):
     """Of a command as text or as bytes, with whatever is in it."""
     assert [os.waitstatus_to_exitcode(os.system(command)) for command in ("exit 7", b"# nothing\n exit 3 ", "")] == [7, 3, 0]
+
+
+# Follows what it becomes, and becomes what it is given behind what is not there.
+BECOMES = """
+import os, sys
+from evi_harness.injected.children import follow_becoming
+
+plan, told, is_followed, way, *words = sys.argv[1:]
+follow_becoming(f"-1,{plan}", lambda: is_followed == "followed", lambda: print("ends", flush=True))
+try:
+    os.execvp("no-such-program-anywhere", ["none"])
+except FileNotFoundError:
+    print("goes on", flush=True)
+if way == "fork" and os.fork():
+    os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
+if way == "execve":
+    os.execve(words[0], words, {b"OWN": "given", "PYTHONPATH": "/given"})
+os.environ["OWN"] = "this one's"
+os.execvp(words[0], words) if way == "execvp" else os.execl(words[0], *words)
+"""
+
+
+@pytest.mark.parametrize("is_followed", ["followed", "not"])
+@pytest.mark.parametrize("way", ["execve", "execvp", "execl", "fork"])
+def test_a_program_that_a_process_becomes_finds_it_too(way, is_followed, tmp_path):
+    """Where it is followed. That this one ends is told once, where there is another one to become, and not of a fork."""
+    with (tmp_path / "plan").open("wb") as plan, (tmp_path / "told").open("wb") as told:
+        numbers = plan.fileno(), told.fileno()
+        becomes = [sys.executable, "-S", "-c", TELLS, *map(str, numbers)]
+        words = [sys.executable, "-c", BECOMES, *map(str, numbers), is_followed, way, *becomes]
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(words, env=env, pass_fds=numbers, capture_output=True, text=True, check=True)
+    path, channel, own, _ = json.loads((tmp_path / "told").read_text(encoding="utf-8"))
+    given = "/given" if way == "execve" else str(ROOT)
+    assert path.split(os.pathsep) == ([str(SITE), given] if is_followed == "followed" else [given])
+    assert channel == (f"-1,{numbers[0]}" if is_followed == "followed" else None)
+    assert own == ("given" if way == "execve" else "this one's")
+    assert done.stdout.split("\n")[:-1] == ["goes on", *(["ends"] if way != "fork" else [])]

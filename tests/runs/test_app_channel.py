@@ -1,17 +1,27 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 
 from evi_harness.runs.app_channel import EVENT, FAILED, FINISHED, AppOutcome, ReportReader, Reports
 
 
+@pytest.fixture
+def plan():
+    """The file of a plan."""
+    number = os.open(os.devnull, os.O_RDWR)
+    yield number
+    os.close(number)
+
+
 @pytest.mark.parametrize("size", [1, 3, 1000])
-def test_reports_are_the_same_however_their_bytes_come(size):
+def test_reports_are_the_same_however_their_bytes_come(size, plan):
     """Whatever has an end in the pipe; that the injected part has failed is text."""
     heard, pipe = os.pipe()
-    reports = Reports(pipe, -1)
+    reports = Reports(pipe, plan)
     reports.send(EVENT, ["an event"])
     reports.send(FINISHED, (1, AppOutcome(sdk="0.14.1")))
     os.write(pipe, FAILED + (3).to_bytes(8, "big") + b"why")
@@ -33,3 +43,30 @@ def test_a_forked_child_reports_nothing(monkeypatch):
     os.close(pipe)
     with os.fdopen(heard, "rb") as pipe_end:
         assert pipe_end.read() == b""
+
+
+# Reports larger than what a pipe takes in one piece, from a process that nobody of ours has started.
+REPORTS = """
+import sys
+from evi_harness.runs.app_channel import EVENT, Reports
+
+reports = Reports(int(sys.argv[1]), int(sys.argv[2]))
+for number in range(40):
+    reports.send(EVENT, (sys.argv[3], number, "x" * 100_000))
+"""
+
+
+def test_reports_of_several_processes_do_not_mix(tmp_path):
+    """Such as of two that a shell has started: each report is whole, and those of a process are in order."""
+    with (tmp_path / "plan").open("wb") as plan:
+        heard, pipe = os.pipe()
+        shared = pipe, plan.fileno()
+        words = [[sys.executable, "-c", REPORTS, *map(str, shared), name] for name in "ab"]
+        processes = [subprocess.Popen(one, pass_fds=shared) for one in words]
+        os.close(pipe)
+        with os.fdopen(heard, "rb") as pipe_end:
+            data = pipe_end.read()
+        assert [process.wait() for process in processes] == [0, 0]
+    found = [what for _, what in ReportReader().feed(data)]
+    for name in "ab":
+        assert [number for one, number, _ in found if one == name] == list(range(40))

@@ -141,6 +141,29 @@ except KeyboardInterrupt:
     assert result.sessions[0].closed.by == "app"
 
 
+BECOMES = """
+import os, sys
+if sys.argv[2:] and os.fork():
+    os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
+os.execvp("python-of-the-test", [sys.executable, sys.argv[1]])
+"""
+
+
+@pytest.mark.parametrize("forks", [[], ["forks"]], ids=["itself", "a fork"])
+def test_what_an_app_becomes_is_recorded(forks, tmp_path, monkeypatch):
+    """As ``poetry run`` becomes it, found on PATH: its name for the service leads to the proxy."""
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second" / "python-of-the-test").symlink_to(sys.executable)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path / "none"), str(tmp_path / "second"), os.environ["PATH"]]))
+    app, lines = tmp_path / "app.py", []
+    app.write_text(CHAT + 'asyncio.run(main("https://api.hume.ai", nothing))', encoding="utf-8")
+    with serving_in_thread(play(TYPED)) as url:
+        proxy = ProxyOptions(upstream=url, out=tmp_path / "out")
+        result = record_command(CommandOptions((sys.executable, "-c", BECOMES, str(app), *forks), proxy), lines.append)
+    assert (result.exit_code, result.code) == (0, 0)
+    assert result.sessions[0].n_received == 1
+
+
 # An app that tells its number, and talks until it is ended.
 TALKS = """
 pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
