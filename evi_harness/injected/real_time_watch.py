@@ -143,6 +143,7 @@ class RealTimeWatch:
             return
         if os.getpid() != self._process:
             self._process, self._is_finished = os.getpid(), False
+            atexit.register(self.finish)
         if not self._has_sounded:
             # What comes before it, such as a request for a token, was not yet it.
             self._journal.opened_at_ns = time.monotonic_ns()

@@ -186,6 +186,9 @@ class _RealCommand:
     # Whether it had not connected in time.
     is_late: bool = False
     has_interrupted: bool = False
+    # Since when the interrupted app is gone and its command is not, and whether that was interrupted too.
+    _left_ns: Optional[int] = None
+    _has_interrupted_all: bool = False
     _n_seen: int = 0
     _closed_ns: Optional[int] = None
     # What is to be done next, and when, by the machine's clock.
@@ -320,6 +323,8 @@ class _RealCommand:
 
     def _look_after(self, now_ns: int, over_ns: int) -> None:
         """Do what is to be done now to a command that runs."""
+        if self.has_interrupted and not self._has_interrupted_all:
+            self._interrupt_others(now_ns)
         if self._deadline_ns is not None and now_ns >= self._deadline_ns:
             act, self._deadline_ns, self._act = self._act, None, None
             assert act is not None
@@ -457,6 +462,20 @@ class _RealCommand:
         for process in family(self.app.pid) if owner is None or not is_alive(owner) else [owner]:
             send_signal(process, signal.SIGINT)
 
+    def _interrupt_others(self, now_ns: int) -> None:
+        """Interrupt what goes on behind an app that has ended: a terminal's Ctrl+C reaches what has started the app as well.
+
+        A shell ends with its app. A server with several workers, or one that starts them again when a file changes, waits for this.
+        """
+        if self.owner is None or is_alive(self.owner):
+            return
+        self._left_ns = now_ns if self._left_ns is None else self._left_ns
+        if now_ns >= self._left_ns + JUST_AFTER_NS:
+            self._has_interrupted_all = True
+            self._signal_all(signal.SIGINT)
+            if self._act is not None:
+                self._plan(now_ns + GRACE_NS, self._ignored)
+
     def _never_returned(self) -> None:
         who = "the caller" if self.command.drive else "the app"
         what = f"{who} was still running {AFTERMATH_NS / 1e9:.0f} s after the connection was closed, and was interrupted"
@@ -561,7 +580,9 @@ class _RealCommand:
     def _is_ours(self) -> bool:
         """Whether it was we who ended it, which is told."""
         names = {note.name for _, _, note in self.observed}
-        return (self.has_interrupted and self.status == -signal.SIGINT) or not names.isdisjoint({NEVER_RETURNS.name, OVER_TIME.name})
+        # Of a process that the command has started, only the command knows how it ended.
+        is_interrupt = self.has_interrupted and (self.status == -signal.SIGINT or self.owner != self.app.pid)
+        return is_interrupt or not names.isdisjoint({NEVER_RETURNS.name, OVER_TIME.name})
 
     def _note_wire(self) -> None:
         """Note what the server has refused the app."""

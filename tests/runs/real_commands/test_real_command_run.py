@@ -98,6 +98,36 @@ def test_an_app_passes_however_it_is_started(way):
     assert found(replayed(way)) == []
 
 
+# A server whose worker is the app: a program that it starts, or a fork of its own.
+WORKERS = """
+import os, runpy, signal, subprocess, sys, threading
+over = threading.Event()
+way = sys.argv.pop(1)
+if way.startswith("forks"):
+    worker = os.fork()
+    if not worker:
+        if way == "forks and dies":
+            # As a worker of gunicorn's does in the end.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        runpy.run_path(sys.argv.pop(1), run_name="__main__")
+else:
+    worker = subprocess.Popen([sys.executable, *sys.argv[1:]]).pid
+signal.signal(signal.SIGINT, lambda *_: over.set())
+over.wait()
+os.waitpid(worker, 0)
+sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize("way", ["starts", "forks", "forks and dies"])
+def test_what_has_started_an_app_is_interrupted_too(way):
+    """As by Ctrl+C in a terminal: a server goes on without its worker, which tells what it saw, and ends by its own code."""
+    result = replayed(sys.executable, "-c", WORKERS, way, APP, "good")
+    assert found(result) == []
+    (facts,) = [facts for _, facts in result.session.noted(APP_ENDED)]
+    assert (facts.exit_code, facts.signal) == (7, "")
+
+
 @pytest.mark.parametrize(
     ("program", "words"),
     [('asyncio.run(main(os.environ["HUME_BASE_URL"]))', []), ("asyncio.run(main(sys.argv[1]))", ["{url}"])],
