@@ -355,11 +355,13 @@ class AppRun:
         return 0 if self._sound is None else self._sound.speaker.heard_ns
 
     def _refused(self, refusal: Refusal) -> None:
-        if self.serves(refusal.host, refusal.port):
-            self.not_supported(
-                f"the app reaches the service through a blocking socket ({refusal.call}), as synchronous clients do; "
-                "virtual time supports only event loops"
-            )
+        name = refusal.host if self._last_loop is None else self._last_loop.name_of(refusal.host)
+        if self.serves(name, refusal.port):
+            # The loop has looked the name up, and something else connects.
+            is_beside = name != refusal.host
+            how, who = ("a socket of its own", "tornado does") if is_beside else ("a blocking socket", "synchronous clients do")
+            what = f"the app reaches the service through {how} ({refusal.call}), as {who}"
+            self.not_supported(f"{what}; virtual time supports only connections of event loops")
 
     def _unknown(self, asked: str) -> None:
         dialect = self._plan.dialect

@@ -211,7 +211,7 @@ class InjectedLoop(VirtualLoop):
     async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **kwargs: Any) -> Any:
         """Connect: to the service over a socket pair and without TLS; what else there is, is refused."""
         sock = kwargs.get("sock")
-        serves = self.stage.serves(self._name(host), port) if sock is None else sock in self._led
+        serves = self.stage.serves(self.name_of(host), port) if sock is None else sock in self._led
         if not serves:
             return await super().create_connection(protocol_factory, host, port, **kwargs)
         if sock is None:
@@ -225,7 +225,7 @@ class InjectedLoop(VirtualLoop):
 
     async def getaddrinfo(self, host: Any, port: Any, **kwargs: Any) -> Any:
         """Resolve the service's name, to an address at which it is found too."""
-        name = self._name(host)
+        name = self.name_of(host)
         if self.stage.serves(name, None) and name not in self._ip_addresses:
             self._ip_addresses[name] = f"192.0.2.{len(self._ip_addresses) + 1}"
         return await super().getaddrinfo(name, port, **kwargs)
@@ -233,7 +233,7 @@ class InjectedLoop(VirtualLoop):
     async def sock_connect(self, sock: Any, address: Any) -> None:
         """Connect a socket of the app's own to the service: it becomes one end of a pair. What else there is, is refused."""
         host, port = address[:2]
-        if not self.stage.serves(self._name(host), port):
+        if not self.stage.serves(self.name_of(host), port):
             self._refuse("loop.sock_connect", host, port)
         with on_our_own():
             here, there = socket.socketpair()
@@ -276,12 +276,13 @@ class InjectedLoop(VirtualLoop):
             held.remove(ending)
             self.wake()
 
-    def _name(self, host: Any) -> str:
+    def name_of(self, host: Any) -> str:
+        """The name that an address of this loop's stands for; of any other host, what it is called."""
         text = host.decode("ascii") if isinstance(host, bytes) else str(host)
         return next((name for name, address in self._ip_addresses.items() if address == text), text)
 
     def _server_at(self, host: Any, port: Any) -> Any:
-        name = self._name(host)
+        name = self.name_of(host)
         return self.stage.connection if self.stage.serves(name, port) else self._refuse("loop.create_connection", name, port)
 
     def _refuse(self, call: str, host: str, port: Any) -> NoReturn:

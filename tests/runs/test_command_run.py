@@ -115,6 +115,7 @@ def test_what_is_wrong_with_an_app_is_found(way, kinds, ended):
         (["fails"], "never connected"),
         (["synchronous"], "blocking"),
         (["in_a_thread"], "blocking"),
+        (["connects_itself"], "its own"),
         (["serves"], "serves"),
         ([sys.executable, "-I", APP, "fails"], "no Python process"),
         (["true", "and nothing else"], "no Python process"),
@@ -128,7 +129,7 @@ def test_what_was_no_replay_is_an_error(words, why):
         replayed(*words)
     assert caught.value.exit_code == 3
     # What virtual time does not carry, real time does.
-    assert ("clock='real'" in str(caught.value.hint)) == (why in ("blocking", "serves", "no Python process"))
+    assert ("clock='real'" in str(caught.value.hint)) == (why in ("blocking", "its own", "serves", "no Python process"))
 
 
 @pytest.mark.parametrize("clock", ["virtual", "real"])
