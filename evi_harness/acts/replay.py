@@ -20,6 +20,7 @@ from evi_harness.errors import Parameter, SessionUnreadable, UsageError, Words
 from evi_harness.guard.garbage import earlier_objects_set_aside
 from evi_harness.quiet_loading import loading
 from evi_harness.redacting.redaction import Redactor
+from evi_harness.replay.app_ids import naming
 from evi_harness.replay.judging.deviations import Deviation
 from evi_harness.replay.judging.findings import Finding
 from evi_harness.replay.judging.verdict import Verdict
@@ -264,7 +265,7 @@ def replay_session(
         clock: ``virtual`` for time that jumps, or ``real`` for the machine's clock, with the server in a separate process. For an
             ``app_command`` also ``auto``: virtual time, and if that does not support the app, once more in real time.
         upgrade: Add to old messages the fields that the installed SDK requires; the report lists them.
-        twice: Replay twice and compare the two runs byte for byte; in virtual time only.
+        twice: Replay twice and compare the two runs byte for byte, but for ids that the app makes up; in virtual time only.
         ignore: JSON paths to exclude from the comparison, such as ``$.content`` or ``tool_response:$..time``. docs/explanation/replay.md
             lists all.
         strict: Also compare values that usually differ in every run.
@@ -523,7 +524,7 @@ def _second(
 ) -> Tuple[str, ...]:
     # The second run is to be compared, not watched.
     second = run_once(recording, handler, replace(options, write=lambda _: None))
-    lines = first_difference(first.events, second.events)
+    lines = first_difference(first.events, second.events, naming(dialect))
     told = [] if lines is None else [_said(line, run.events, dialect) for line, run in zip(lines, (first, second))]
     told += first_heard_difference(first.heard, second.heard) or ()
     return tuple(f"{which}: {line}" for which, line in zip(cycle(("first", "second")), told))

@@ -137,7 +137,7 @@ _WORDS = "evi_harness.command"
     usual=True,
     is_flag=True,
     brief="Replay twice, and fail if the runs differ.",
-    help="Replay twice, and fail if the runs differ in a single byte; in virtual time only.",
+    help="Replay twice, and fail if the runs differ in a byte, but for IDs that the app makes up; in virtual time only.",
 )
 @option(
     "--ignore",

@@ -16,6 +16,7 @@ from evi_harness.openai_realtime import (
     realtime_causes,
     realtime_describing,
     realtime_failures,
+    realtime_ids,
     realtime_keys,
     realtime_turns,
 )
@@ -25,7 +26,7 @@ from evi_harness.openai_realtime.realtime_messages import AUDIO, AWAITED, is_kno
 from evi_harness.openai_realtime.realtime_reading import item_of, read, string
 from evi_harness.session.events import TEXT, Event, Frame, Handshake
 from evi_harness.session.json_places import members
-from evi_harness.session.protocols import Cause, FrameAudio, Message, Saying, Truncated, Variables
+from evi_harness.session.protocols import Cause, FrameAudio, Message, NamedId, Saying, Truncated, Variables
 from evi_harness.session.turn import Turn
 
 __all__ = ["OPENAI_REALTIME", "OpenaiRealtime"]
@@ -48,7 +49,7 @@ _COMPARED_QUERY = ("model", "intent", "deployment")
 class OpenaiRealtime(DialectDefaults):
     """The dialect of OpenAI's Realtime protocol. ``OPENAI_REALTIME`` is the one that is needed.
 
-    The members are those of ``session.protocols.Dialect``, where they are documented.
+    The members are those of ``session.protocols.Dialect`` and ``NamesIds``, where they are documented.
 
     Args:
         strict: Whether what is given anew in each run must be equal too.
@@ -193,6 +194,14 @@ class OpenaiRealtime(DialectDefaults):
             if message.type == "conversation.item.create" and isinstance(fields.get("item"), dict):
                 fields["item"] = {name: value for name, value in fields["item"].items() if name != "id"}
         return fields
+
+    def named_ids(self, kind: str, frame: Frame) -> Sequence[NamedId]:
+        """The ids at places where an app may have chosen them; none if ``strict``, since they must be equal then."""
+        return () if self._strict else realtime_ids.named_ids(kind, frame)
+
+    def renamed(self, kind: str, frame: Frame, ids: Mapping[Tuple[str, str], str]) -> Frame:
+        """A frame with other ids at these places."""
+        return frame if self._strict else realtime_ids.renamed(kind, frame, ids)
 
     def rejected(self, events: Sequence[Event]) -> Dict[int, Tuple[str, ...]]:
         """Why the service does not take some sent messages, by seq."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Dict, Mapping, Optional, Tuple, Union
 
+from evi_harness.replay.app_ids import GivenIds, naming
 from evi_harness.replay.pace import at_speed_ns
 from evi_harness.replay.played_recording import AS_RECORDED, PlayedRecording, Speed, is_out, positions_of
 from evi_harness.session.events import Closed, Event, Received
@@ -49,6 +50,7 @@ class Plan:
         positions: The user's audio in the recording.
         close: How the recording ended, None where that is not known.
         speed: How many times as fast as it was recorded the user's audio goes out.
+        given_ids: The ids that the app gave.
     """
 
     steps: Tuple[PlannedStep, ...]
@@ -59,6 +61,7 @@ class Plan:
     positions: Positions
     close: Optional[Closed]
     speed: Speed
+    given_ids: GivenIds
 
     @staticmethod
     def of(recorded: Union[Session, PlayedRecording], dialect: Dialect) -> Plan:
@@ -86,6 +89,7 @@ class Plan:
             positions=positions,
             close=session.closed,
             speed=recording.speed,
+            given_ids=GivenIds.of(session.events, [event for event in session.sent if event.seq in messages], naming(dialect)),
         )
 
 

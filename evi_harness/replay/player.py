@@ -16,13 +16,14 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Deque, Dict, List, Optional, Sequence, Set, Tuple, Union
 
+from evi_harness.replay.app_ids import AppIds, naming
 from evi_harness.replay.judging.pairing import Pairing
 from evi_harness.replay.plan import Plan, PlannedStep
 from evi_harness.replay.played_recording import Lengths, PlayedRecording
-from evi_harness.session.events import Closed, Event, Opened, Received, Sent, order
+from evi_harness.session.events import Closed, Event, Frame, Opened, Received, Sent, order
 from evi_harness.session.notes import AUDIO_PATIENCE, CLOSED_BY_GRACE, END_UNKNOWN, LEFT_EARLY, UNMET
 from evi_harness.session.position import Positions
-from evi_harness.session.protocols import NO_STATUS, POSITION, RECEIVED, SENT, Abort, Action, Cause, Close, Dialect, Send, remark
+from evi_harness.session.protocols import NO_STATUS, POSITION, RECEIVED, SENT, Abort, Action, Cause, Close, Dialect, Message, Send, remark
 from evi_harness.session.session import Session
 
 __all__ = ["Patience", "Player"]
@@ -80,7 +81,10 @@ class Player:
         self._reader = dialect.reader()
         self._positions = Positions()
         self._lengths = Lengths(self._plan.speed)
-        self._pairing = Pairing(self._plan.messages, dialect)
+        names = naming(dialect) if self._plan.given_ids.by_seq else None
+        self._ids = None if names is None else AppIds(self._plan.given_ids, names)
+        self._names_ids = self._plan.given_ids.named_by
+        self._pairing = Pairing(self._messages(), dialect, self._ids)
         self._next = 0
         # The steps that went out, by their recorded time and seq, with their live times, and where order stands now.
         self._out: List[Tuple[int, int]] = []
@@ -162,7 +166,24 @@ class Player:
                 self._when_ns = None
         else:
             self._when_ns = None
-            self._pairing.meet(self._dialect.read(SENT, event.frame), at_ns)
+            self._meet(event.frame, at_ns)
+
+    def _messages(self) -> Dict[int, Message]:
+        """The recorded messages, as those of the app are compared with them."""
+        if self._ids is None:
+            return self._plan.messages
+        found = {}
+        for seq in self._plan.messages:
+            event = self._plan.events[seq]
+            assert isinstance(event, Sent)
+            found[seq] = self._dialect.read(SENT, self._ids.as_compared(event.frame))
+        return found
+
+    def _meet(self, frame: Frame, at_ns: int) -> None:
+        if self._ids is None:
+            self._pairing.meet(self._dialect.read(SENT, frame), at_ns)
+        else:
+            self._pairing.meet(self._dialect.read(SENT, self._ids.compared(frame)), at_ns, self._ids.given(frame))
 
     def _take_closed(self, at_ns: int) -> None:
         should_ns = self.app_closes_at_ns
@@ -226,7 +247,10 @@ class Player:
             self._out_at_ns[event.seq] = self._floor_ns
             # It may give the format of the audio that comes next.
             self._reader.read(RECEIVED, event.frame)
-            return [Send(event.frame, due_ns=due_ns, cause_ns=cause_ns, recorded_seq=event.seq, held_ns=held_ns)]
+            frame = event.frame
+            if self._ids is not None and event.seq in self._names_ids:
+                frame = self._ids.to_live(RECEIVED, frame)
+            return [Send(frame, due_ns=due_ns, cause_ns=cause_ns, recorded_seq=event.seq, held_ns=held_ns)]
         self._over = True
         return [Abort() if event.by == "network" else Close(NO_STATUS if event.code is None else event.code, event.reason)]
 

@@ -18,6 +18,7 @@ from typing import (
     Sequence,
     Tuple,
     Union,
+    runtime_checkable,
 )
 
 from evi_harness.session.events import NOTHING, Event, Frame, Handshake
@@ -43,6 +44,8 @@ __all__ = [
     "LateService",
     "Mark",
     "Message",
+    "NamedId",
+    "NamesIds",
     "Refuse",
     "Remark",
     "Saying",
@@ -667,6 +670,50 @@ class Dialect(Protocol):
 
     def telling(self, kind: str, message: Message) -> int:
         """How much a message tells people of a conversation, from 0 for what tells most: what was said, what was called."""
+
+
+class NamedId(NamedTuple):
+    """An id in a message, at a place where the protocol has one that an app may have chosen.
+
+    Attributes:
+        what: What it is the id of. Ids of different things have nothing to do with one another.
+        id: The id.
+        is_given: Whether the app gives it there, and does not only refer to it.
+    """
+
+    what: str
+    id: str
+    is_given: bool
+
+    @property
+    def key(self) -> Tuple[str, str]:
+        """What it is the id of, and the id."""
+        return self.what, self.id
+
+
+@runtime_checkable
+class NamesIds(Protocol):
+    """What a ``Dialect`` has besides if apps may choose ids by which the service then names things. A dialect may do without."""
+
+    def named_ids(self, kind: str, frame: Frame) -> Sequence[NamedId]:
+        """The ids in a frame, in the order of the protocol's places for them; none where ids are compared like all other fields.
+
+        Args:
+            kind: ``sent`` or ``received``.
+            frame: The frame; its outline is enough.
+        """
+
+    def renamed(self, kind: str, frame: Frame, ids: Mapping[Tuple[str, str], str]) -> Frame:
+        """A frame with other ids, at the places of ``named_ids`` alone; all other bytes stay.
+
+        Args:
+            kind: ``sent`` or ``received``.
+            frame: The frame.
+            ids: The new ids, by what each is the id of and the old one.
+
+        Returns:
+            The frame itself where it names none of them.
+        """
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
+from evi_harness.openai_realtime.realtime_dialect import OPENAI_REALTIME
 from evi_harness.replay.trace import first_difference, trace
 from evi_harness.session.events import BINARY, TEXT, Closed, Frame, Handshake, Note, Opened, Received, Sent
 from evi_harness.strategies import sessions
@@ -79,3 +80,25 @@ def test_a_run_is_identical_to_itself(session):
     assert len(lines) == len(session.events)
     assert [json.loads(line)["seq"] for line in lines] == [event.seq for event in session.events]
     assert first_difference(session.events, session.events) is None
+
+
+def made_up(identity, of=None):
+    """A run in which the app makes up an id, and means an item by one."""
+    messages = (
+        {"type": "conversation.item.create", "item": {"id": identity}},
+        {"type": "conversation.item.delete", "item_id": of or identity},
+    )
+    return [Sent(seq, seq, frame=Frame(TEXT, json.dumps(message).encode())) for seq, message in enumerate(messages)]
+
+
+def test_ids_that_are_made_up_are_no_difference_if_they_mean_the_same():
+    """For a dialect that knows them; the line that differs is the one in which they mean something else."""
+    one, other = made_up("a"), made_up("x")
+    assert first_difference(one, other, OPENAI_REALTIME) is None
+    assert first_difference(one, other) == (trace(one)[0], trace(other)[0])
+    wrong = made_up("x", of="y")
+    found = first_difference(one, wrong, OPENAI_REALTIME)
+    assert found is not None
+    assert found[1] == trace(wrong)[1]
+    # What both have is the same: one of them has sent less.
+    assert first_difference(one, other[:1], OPENAI_REALTIME) == (trace(other)[1], "(nothing)")

@@ -14,6 +14,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 from evi_harness.replay.judging.alignment import DIFFERENT, EQUAL, MISSING, MOVED, UNEXPECTED, align
 from evi_harness.replay.judging.differences import Difference, differences
 from evi_harness.replay.judging.findings import recorded_seqs
+from evi_harness.replay.judging.made_up_ids import in_ids_of_the_replay
 from evi_harness.replay.judging.pairing import Comparable, comparable
 from evi_harness.session.events import TEXT, Event, Received
 from evi_harness.session.json_value import Json
@@ -131,9 +132,9 @@ def compare_sent(recorded: Session, live: Session, dialect: Dialect, left: Optio
         left: Received events of the recording that did not come since the app had left; None where it stayed to the end.
 
     Returns:
-        The comparison.
+        The comparison. Where the app makes up ids, the recorded messages have those of the replay.
     """
-    comparison = _Comparison(recorded, live, dialect, left)
+    comparison = _Comparison(in_ids_of_the_replay(recorded, live, dialect).session, live, dialect, left)
     return SentComparison(comparison.deviations(), comparison.unsent(), comparison.late(), comparison.meetings())
 
 

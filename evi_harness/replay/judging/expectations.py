@@ -16,6 +16,7 @@ from typing import Dict, FrozenSet, List, Optional, Sequence, Tuple
 from evi_harness.replay.judging.alignment import DIFFERENT, EQUAL
 from evi_harness.replay.judging.deviations import Meeting, compare_sent
 from evi_harness.replay.judging.findings import recorded_seqs
+from evi_harness.replay.judging.made_up_ids import in_ids_of_the_replay
 from evi_harness.replay.judging.verdict import Verdict
 from evi_harness.session.events import Event, Handshake, Opened, Received, Sent, order
 from evi_harness.session.expectation import Expectation
@@ -125,15 +126,17 @@ class _Message:
 
 def _placed(recorded: Session, live: Session, dialect: Dialect) -> Tuple[Sent, ...]:
     messages = _in_order(recorded, live, compare_sent(recorded, live, dialect).meetings)
+    # The received events name what the app creates by the ids of the recording.
+    renamed = in_ids_of_the_replay(recorded, live, dialect)
     next_seq = 1 + max((event.seq for event in recorded.events), default=-1)
     place = (-1, -1)
     placed = []
     for index, one in enumerate(messages):
         kept = one.stands_for
         if kept is not None and order(kept) > place:
-            placed.append(kept if one.is_equal else replace(kept, frame=one.event.frame))
+            placed.append(kept if one.is_equal else replace(kept, frame=renamed.as_recorded(one.event.frame)))
         else:
-            placed.append(Sent(next_seq, _at_ns(messages, index, place[0]), one.event.frame))
+            placed.append(Sent(next_seq, _at_ns(messages, index, place[0]), renamed.as_recorded(one.event.frame)))
             next_seq += 1
         place = order(placed[-1])
     return tuple(placed)

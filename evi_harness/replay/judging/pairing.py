@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Deque, Dict, Hashable, List, Mapping, Optional, Tuple
+from typing import Deque, Dict, Hashable, List, Mapping, Optional, Sequence, Tuple
 
+from evi_harness.replay.app_ids import AppIds
 from evi_harness.replay.judging.differences import comparison_key
 from evi_harness.session.json_value import Json
-from evi_harness.session.protocols import Dialect, Message
+from evi_harness.session.protocols import Dialect, Message, NamedId
 
 __all__ = ["Comparable", "Pairing", "comparable"]
 
@@ -71,10 +72,12 @@ class Pairing:
     Args:
         recorded: The recorded messages by seq, in time.
         dialect: What they are in.
+        ids: Learns which ids of the app's stand for which; None where the recorded app gave none.
     """
 
-    def __init__(self, recorded: Mapping[int, Message], dialect: Dialect) -> None:
+    def __init__(self, recorded: Mapping[int, Message], dialect: Dialect, ids: Optional[AppIds] = None) -> None:
         self._dialect = dialect
+        self._ids = ids
         self._recorded: Dict[int, Comparable] = {seq: comparable(message, dialect) for seq, message in recorded.items()}
         self._seqs = [*self._recorded]
         # By key, what has not come: what may still be waited for, and what no longer is.
@@ -84,22 +87,29 @@ class Pairing:
         for seq, one in self._recorded.items():
             self._equal.setdefault(one.key, []).append(seq)
             self._open.setdefault(one.key, deque()).append(seq)
-        self._loose: List[Tuple[Comparable, int]] = []
+        self._loose: List[Tuple[Comparable, int, Sequence[NamedId]]] = []
         self._met_at_ns: Dict[int, int] = {}
         # What has come itself, and nothing in its stead, with its place in the order in which all came.
         self._come: Dict[int, int] = {}
 
-    def meet(self, message: Message, at_ns: int) -> None:
-        """Take a message that the app sent."""
+    def meet(self, message: Message, at_ns: int, given: Sequence[NamedId] = ()) -> None:
+        """Take a message that the app sent.
+
+        Args:
+            message: The message.
+            at_ns: When it was sent.
+            given: The ids that it gives.
+        """
         live = comparable(message, self._dialect)
         if self._open.get(live.key):
             seq = self._open[live.key].popleft()
             self._met_at_ns[seq] = at_ns
             self._come[seq] = len(self._met_at_ns)
+            self._learn(seq, given)
         elif self._settled.get(live.key):
-            self._settled[live.key].popleft()
+            self._learn(self._settled[live.key].popleft(), given)
         else:
-            self._loose.append((live, at_ns))
+            self._loose.append((live, at_ns, given))
 
     def met_at_ns(self, seq: int) -> Optional[int]:
         """When the app sent a recorded message, or what was accepted for it; None while it has not, and where it was given up."""
@@ -115,7 +125,8 @@ class Pairing:
         index = None if seq in self._met_at_ns else self._stand_in(seq)
         if index is not None:
             self._settle(seq)
-            self._met_at_ns[seq] = self._loose.pop(index)[1]
+            _, self._met_at_ns[seq], given = self._loose.pop(index)
+            self._learn(seq, given)
 
     def twins_before(self, seq: int) -> List[int]:
         """The recorded messages before one that say the same and have come, the nearest first; none where it is not waited for."""
@@ -142,6 +153,8 @@ class Pairing:
         self._open[key] = deque(seq for seq in self._equal[key] if seq in left)
         self._met_at_ns[second] = self._met_at_ns.pop(first)
         self._come[second] = self._come.pop(first)
+        if self._ids is not None:
+            self._ids.hand_over(first, second)
 
     def give_up(self, seq: int) -> None:
         """Wait no more for a recorded message, nor for those before it; where they still come, they are not taken for others."""
@@ -151,9 +164,13 @@ class Pairing:
             if other == seq:
                 return
 
+    def _learn(self, seq: int, given: Sequence[NamedId]) -> None:
+        if self._ids is not None:
+            self._ids.pair(seq, given)
+
     def _stand_in(self, seq: int) -> Optional[int]:
         recorded = self._recorded[seq]
-        return next((index for index, (live, _) in enumerate(self._loose) if recorded.may_be(live)), None)
+        return next((index for index, (live, *_) in enumerate(self._loose) if recorded.may_be(live)), None)
 
     def _settle(self, seq: int) -> None:
         key = self._recorded[seq].key

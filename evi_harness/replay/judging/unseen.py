@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Collection, Iterator, List, Mapping, NamedTuple, Tuple
 
+from evi_harness.replay.judging.made_up_ids import in_ids_of_the_replay
 from evi_harness.replay.pace import speed_of
 from evi_harness.replay.played_recording import MAX
 from evi_harness.session import notes
@@ -160,6 +161,7 @@ def _other_messages(recorded: Session, live: Session, dialect: Dialect, told: Co
     """Messages that are not in the recording but no deviation either: they were accepted, or excluded from the comparison."""
     if not recorded.header.recorded.sent:
         return
+    recorded = in_ids_of_the_replay(recorded, live, dialect).session
     then = [_fields(event, dialect) for event in _messages(recorded, dialect)]
     others = []
     for event in _messages(live, dialect):

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 from evi_harness.evi.dialect import EVI
+from evi_harness.openai_realtime.realtime_dialect import OPENAI_REALTIME
+from evi_harness.replay.app_ids import AppIds, GivenIds
 from evi_harness.replay.judging.pairing import Pairing, comparable
-from evi_harness.session.protocols import Message
+from evi_harness.session.events import TEXT, Frame, Sent
+from evi_harness.session.protocols import SENT, Message
 
 
 def say(text, **more):
@@ -155,3 +161,38 @@ def test_a_message_that_is_nested_too_deep_is_still_one():
     assert one.type == "user_input"
     assert one.equals(comparable(say("b", context=deep), EVI))
     assert not one.equals(comparable(say("a"), EVI))
+
+
+def named(number, identity):
+    """A message that gives an item an id, recorded or live, and equals each of its number."""
+    text = json.dumps({"type": "conversation.item.create", "item": {"id": identity, "number": number}})
+    return Sent(0, 0, frame=Frame(TEXT, text.encode()))
+
+
+def test_what_is_met_tells_which_ids_stand_for_which():
+    """At once if it is equal, also when nothing waits for it; once it is accepted, if it stands in; anew if it is handed over."""
+    recorded = [
+        replace(named(number, identity), seq=seq) for seq, (number, identity) in enumerate([(1, "a"), (2, "b"), (1, "c"), (3, "d")])
+    ]
+    ids = AppIds(GivenIds.of(recorded, recorded, OPENAI_REALTIME), OPENAI_REALTIME)
+    pair = Pairing({event.seq: OPENAI_REALTIME.read(SENT, event.frame) for event in recorded}, OPENAI_REALTIME, ids)
+
+    def meet(number, identity):
+        frame = named(number, identity).frame
+        pair.meet(OPENAI_REALTIME.read(SENT, frame), 10, ids.given(frame))
+
+    def served():
+        frames = (ids.to_live(SENT, event.frame) for event in recorded)
+        return [json.loads(frame.payload)["item"]["id"] for frame in frames]
+
+    meet(1, "w")
+    assert served() == ["w", "b", "c", "d"]
+    pair.hand_over(0, 2)
+    assert served() == ["a", "b", "w", "d"]
+    meet(9, "x")
+    assert served() == ["a", "b", "w", "d"]
+    pair.accept_stand_in(1)
+    assert served() == ["a", "x", "w", "d"]
+    pair.give_up(3)
+    meet(3, "y")
+    assert served() == ["a", "x", "w", "y"]
