@@ -1,4 +1,4 @@
-"""A recording in the ids of a replay: where the app makes up ids, those of this run, so that the two can be compared.
+"""A session in the ids of another, as a recording in those of a replay: where the app makes up ids, so that the two can be compared.
 
 Rules of living here: the messages that stand for one another are found as they are compared, with all made-up ids left out; what the replay
 served is believed before that. A message that stands for none keeps its ids. A session in which nothing is another one is the same object.
@@ -7,7 +7,7 @@ served is believed before that. A message that stands for none keeps its ids. A 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import List, Optional, Sequence
+from typing import Callable, Dict, List, Mapping, Optional, Sequence
 
 from evi_harness.replay.app_ids import AppIds, GivenIds, naming
 from evi_harness.replay.judging.alignment import align
@@ -17,7 +17,7 @@ from evi_harness.session.events import Event, Frame, Received, Sent
 from evi_harness.session.protocols import RECEIVED, SENT, Dialect, NamesIds
 from evi_harness.session.session import Session
 
-__all__ = ["Renamed", "in_ids_of_the_replay"]
+__all__ = ["Renamed", "in_ids_of_another", "in_ids_of_the_replay"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,23 @@ def in_ids_of_the_replay(recorded: Session, live: Session, dialect: Dialect) -> 
         live: The session that the replay yielded.
         dialect: What both are in.
     """
+
+    def served() -> Dict[int, Frame]:
+        by_seq = {event.seq: event.frame for event in live.received}
+        return {seq: by_seq[live_seq] for live_seq, seq in recorded_seqs(live).items() if live_seq in by_seq}
+
+    return in_ids_of_another(recorded, live, dialect, served)
+
+
+def in_ids_of_another(recorded: Session, live: Session, dialect: Dialect, served: Callable[[], Mapping[int, Frame]] = dict) -> Renamed:
+    """Put the ids that the app made up in one session in the place of those that it made up in another.
+
+    Args:
+        recorded: The other, which is renamed.
+        live: The one.
+        dialect: What both are in.
+        served: Finds the frames that were received in the one in the place of the other's, by seq of these, as far as that is known.
+    """
     names = naming(dialect)
     if names is None:
         return Renamed(recorded)
@@ -58,16 +75,14 @@ def in_ids_of_the_replay(recorded: Session, live: Session, dialect: Dialect) -> 
         for pair in pairs
         if pair.recorded is not None and pair.live is not None
     }
-    served = {recorded_seq: seq for seq, recorded_seq in recorded_seqs(live).items()}
-    received = {event.seq: event for event in live.received}
+    came = served()
     ids = AppIds(given, names)
     events: List[Event] = []
     for event in recorded.events:
         if isinstance(event, Sent):
             ids.pair(event.seq, stands_for.get(event.seq, ()))
-        elif isinstance(event, Received) and event.seq in given.named_by and served.get(event.seq) in received:
-            now_frame = received[served[event.seq]].frame
-            ids.meet(names.named_ids(RECEIVED, event.frame), names.named_ids(RECEIVED, now_frame))
+        elif isinstance(event, Received) and event.seq in given.named_by and event.seq in came:
+            ids.meet(names.named_ids(RECEIVED, event.frame), names.named_ids(RECEIVED, came[event.seq]))
         events.append(_renamed(event, ids))
     if all(one is other for one, other in zip(events, recorded.events)):
         return Renamed(recorded)

@@ -15,6 +15,7 @@ from typing import FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Seq
 from evi_harness.replay.judging.alignment import DIFFERENT, EQUAL, MOVED, align
 from evi_harness.replay.judging.differences import Difference, comparison_key, differences
 from evi_harness.replay.judging.endings import ending_of
+from evi_harness.replay.judging.made_up_ids import in_ids_of_another
 from evi_harness.replay.judging.pairing import Comparable, comparable
 from evi_harness.replay.judging.turn_alignment import SaidTurn, align_turns, called_in, said_turns
 from evi_harness.session.events import Event, Received, Sent
@@ -152,7 +153,15 @@ def compare_sessions(first: ComparedSide, second: ComparedSide, tolerance_ms: Op
         second: The other.
         tolerance_ms: By how much two times may differ; None to compare no times.
     """
-    return _Comparing(first, second, tolerance_ms).compared()
+    return _Comparing(_in_ids_of(second, first), second, tolerance_ms).compared()
+
+
+def _in_ids_of(other: ComparedSide, side: ComparedSide) -> ComparedSide:
+    """A side with the ids that the app made up on the other: each run has new ones, which the app uses later on."""
+    if side.dialect.name != other.dialect.name:
+        return side
+    session = in_ids_of_another(side.session, other.session, side.dialect).session
+    return side if session is side.session else replace(side, session=session)
 
 
 class _Side:

@@ -7,8 +7,11 @@ from dataclasses import replace
 import pytest
 
 from evi_harness.evi.dialect import EVI
+from evi_harness.openai_realtime.realtime_dialect import OPENAI_REALTIME
 from evi_harness.replay.judging.session_comparison import KINDS, ComparedSide, compare_sessions
-from evi_harness.session.header import Recorded
+from evi_harness.session.events import TEXT, Frame, Sent
+from evi_harness.session.header import Header, Recorded
+from evi_harness.session.session import Session
 
 
 @pytest.fixture
@@ -204,3 +207,27 @@ def test_sessions_without_a_turn(session_of):
 def test_every_kind_is_described():
     """In a few words."""
     assert all(KINDS.values())
+
+
+def made_up(first, second, deleted):
+    """A session of the Realtime protocol in which the app makes up ids, and deletes an item by one."""
+    messages = (
+        {"type": "conversation.item.create", "item": {"id": first, "role": "user"}, "event_id": f"e-{first}"},
+        {"type": "conversation.item.create", "item": {"id": second, "role": "user"}, "previous_item_id": first},
+        {"type": "response.create", "event_id": f"r-{first}", "response": {"metadata": {"asked_by": f"r-{first}"}}},
+        {"type": "conversation.item.create", "item": {"id": f"{second}-b", "role": "user"}, "previous_item_id": deleted},
+    )
+    frames = [Frame(TEXT, json.dumps(message).encode()) for message in messages]
+    return Session(Header("id", "script", "now", OPENAI_REALTIME.name), tuple(Sent(seq, seq, frame=one) for seq, one in enumerate(frames)))
+
+
+def test_ids_that_the_app_makes_up_are_no_difference():
+    """As long as they mean the same; what differs has those of the second session."""
+
+    def found(one, other):
+        return compare_sessions(ComparedSide(one, OPENAI_REALTIME), ComparedSide(other, OPENAI_REALTIME))
+
+    assert found(made_up("a", "b", "a"), made_up("x", "y", "x")).is_same
+    (only,) = found(made_up("a", "b", "a"), made_up("x", "y", "y")).partings
+    assert (only.kind, [(one.path, one.recorded, one.live) for one in only.differences]) == ("sent", [("$.previous_item_id", "x", "y")])
+    assert [one.kind for one in found(made_up("a", "b", "a"), made_up("x", "y", "a")).partings] == ["sent"]
