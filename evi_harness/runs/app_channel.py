@@ -85,6 +85,9 @@ LISTENS = b"l"
 # software speaker played, as ``Playback``\ s.
 INPUT, SOUND, PLAYED = b"i", b"q", b"p"
 
+# The first byte of the plan's file, for the part that only begins: whether an app in which nothing of ours can begin is ended, since it
+# would reach the real service, or left alone, since a recording needs only that the app takes the proxy's address.
+_ENDS, _GOES_ON = b"e", b"g"
 # Behind the plan in its file: the process that owns the session, 0 for none.
 _OWNER = struct.Struct("!Q")
 
@@ -236,7 +239,8 @@ class AppOutcome:
 
 def _write(what: object) -> int:
     plan = _nameless()
-    view = memoryview(dumps(what) + _OWNER.pack(0))
+    begins = _GOES_ON if isinstance(what, PointedPlan) and what.acted is None else _ENDS
+    view = memoryview(begins + dumps(what) + _OWNER.pack(0))
     while view:
         view = view[os.write(plan, view) :]
     return plan
@@ -282,7 +286,7 @@ def read_plan(plan: int) -> Union[AppPlan, PointedPlan]:
             break
         parts.append(part)
         at += len(part)
-    found: Union[AppPlan, PointedPlan] = pickle.loads(b"".join(parts))  # noqa: S301 - from the command that started this process
+    found: Union[AppPlan, PointedPlan] = pickle.loads(memoryview(b"".join(parts))[1:])  # noqa: S301 - from the command that started this process
     return found
 
 

@@ -6,7 +6,19 @@ import sys
 
 import pytest
 
-from evi_harness.runs.app_channel import EVENT, FAILED, FINISHED, AppOutcome, ReportReader, Reports
+from evi_harness.dialects import dialect_named
+from evi_harness.runs.app_channel import (
+    CHANNEL,
+    EVENT,
+    FAILED,
+    FINISHED,
+    SITE,
+    AppOutcome,
+    PointedPlan,
+    ReportReader,
+    Reports,
+    read_plan,
+)
 
 
 @pytest.fixture
@@ -70,3 +82,25 @@ def test_reports_of_several_processes_do_not_mix(tmp_path):
     found = [what for _, what in ReportReader().feed(data)]
     for name in "ab":
         assert [number for one, number, _ in found if one == name] == list(range(40))
+
+
+@pytest.mark.parametrize("is_recorded", [True, False], ids=["recorded", "replayed"])
+def test_an_app_in_which_nothing_of_ours_can_begin(is_recorded, tmp_path):
+    """As where its Python is too old: it goes on while it is recorded, with a line; a replay ends it, and is told why."""
+    number = PointedPlan((("api.hume.ai", None),), ("127.0.0.1", 1), dialect_named("evi")).write()
+    assert read_plan(number).proxy == ("127.0.0.1", 1)
+    first, rest = os.pread(number, 1, 0), b"no plan"
+    os.close(number)
+    plan = tmp_path / "plan"
+    plan.write_bytes((first if is_recorded else b"e") + rest)
+    heard, pipe = os.pipe()
+    with plan.open("rb") as file:
+        shared = pipe, file.fileno()
+        env = {**os.environ, "PYTHONPATH": str(SITE), CHANNEL: ",".join(map(str, shared))}
+        done = subprocess.run([sys.executable, "-c", "print('the app')"], env=env, pass_fds=shared, capture_output=True, check=False)
+    os.close(pipe)
+    with os.fdopen(heard, "rb") as pipe_end:
+        found = list(ReportReader().feed(pipe_end.read()))
+    assert (done.returncode, done.stdout) == ((0, b"the app\n") if is_recorded else (3, b""))
+    assert [kind for kind, _ in found] == ([] if is_recorded else [FAILED])
+    assert (b"UnpicklingError" in done.stderr) is is_recorded

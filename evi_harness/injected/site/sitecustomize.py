@@ -9,7 +9,7 @@ import sys
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 PACKAGE = os.path.dirname(os.path.dirname(FOLDER))
-# Where to report, and what to act out: two numbers of file descriptors; -1 where nothing is reported, as of a recording.
+# Where to report, and what to act out: two numbers of file descriptors.
 CHANNEL = "EVI_HARNESS_COMMAND"
 
 
@@ -68,12 +68,13 @@ def begin() -> None:
                     begin_in(channel)
             except Exception as error:  # noqa: BLE001 - whatever keeps it from beginning
                 told = f"{type(error).__name__}: {error}".encode()
-                if channel.startswith("-"):
+                reports, plan = map(int, channel.split(","))
+                if os.pread(plan, 1, 0) == b"g":
                     # It is recorded all the same where it takes the proxy's address.
                     os.write(2, b"evi-harness: the service's host does not lead to the proxy: " + told + b"\n")
                 else:
                     # The app must not go on to the real service.
-                    os.write(int(channel.split(",")[0]), b"f" + len(told).to_bytes(8, "big") + told)
+                    os.write(reports, b"f" + len(told).to_bytes(8, "big") + told)
                     os._exit(3)
 
 
