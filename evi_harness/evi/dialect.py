@@ -224,5 +224,9 @@ class Evi:
         """The assistant's words first, then calls of tools, the user's words, and all else."""
         return telling(message)
 
+    def is_aside(self, message: Message) -> bool:  # noqa: ARG002 - the protocol's
+        """False: each of EVI's messages is part of the conversation."""
+        return False
+
 
 EVI = Evi()

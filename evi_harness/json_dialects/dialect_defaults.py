@@ -148,3 +148,7 @@ class DialectDefaults:
         if self.saying(kind, message) is not None:
             return 0
         return 1 if self.is_call(message) else 2
+
+    def is_aside(self, message: Message) -> bool:  # noqa: ARG002 - the protocol's
+        """False: each message is part of the conversation."""
+        return False

@@ -22,7 +22,7 @@ from evi_harness.openai_realtime import (
 )
 from evi_harness.openai_realtime import realtime_variables as names
 from evi_harness.openai_realtime.realtime_audio import TRUNCATE, RealtimeReader, input_format
-from evi_harness.openai_realtime.realtime_messages import AUDIO, AWAITED, is_known
+from evi_harness.openai_realtime.realtime_messages import ASIDES, AUDIO, AWAITED, is_known
 from evi_harness.openai_realtime.realtime_reading import item_of, read, string
 from evi_harness.session.events import TEXT, Event, Frame, Handshake
 from evi_harness.session.json_places import members
@@ -235,6 +235,10 @@ class OpenaiRealtime(DialectDefaults):
     def telling(self, kind: str, message: Message) -> int:  # noqa: ARG002 - the protocol's: a type alone tells
         """The assistant's words first, then calls of tools, the user's words, and all else."""
         return realtime_describing.telling(message)
+
+    def is_aside(self, message: Message) -> bool:
+        """What is left of the limits, which comes behind a response, and a sign of life."""
+        return message.type in ASIDES
 
 
 def _is_secret(name: str) -> bool:

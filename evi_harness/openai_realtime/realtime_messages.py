@@ -42,6 +42,8 @@ SERVER: FrozenSet[str] = frozenset(
         *(f"output_audio_buffer.{name}" for name in ("started", "stopped", "cleared")),
     }
 )
+# Those that are no part of a conversation.
+ASIDES: FrozenSet[str] = frozenset({"rate_limits.updated", "ping"})
 
 # What the beta called something else.
 _NOW: Mapping[str, str] = {

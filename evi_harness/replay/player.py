@@ -186,13 +186,20 @@ class Player:
             self._pairing.meet(self._dialect.read(SENT, self._ids.compared(frame)), at_ns, self._ids.given(frame))
 
     def _take_closed(self, at_ns: int) -> None:
+        events = [step.event for step in self._plan.steps[self._next :]]
+        left = [event.seq for event in events if event.seq not in self._skipped and not self._is_aside(event)]
+        if not left:
+            # Nothing that the app could have waited for: what counts is how long the recorded one stayed.
+            self._next = len(self._plan.steps)
         should_ns = self.app_closes_at_ns
         self._over = True
-        left = [step.event.seq for step in self._plan.steps[self._next :] if step.event.seq not in self._skipped]
         if left:
             self._pending.append(remark(LEFT_EARLY, left=left))
         elif should_ns is not None and at_ns < should_ns - self._patience.close_ns:
             self._pending.append(remark(LEFT_EARLY, left=left, early_ns=should_ns - at_ns))
+
+    def _is_aside(self, event: Event) -> bool:
+        return isinstance(event, Received) and self._dialect.is_aside(self._dialect.read(RECEIVED, event.frame))
 
     # What goes out.
 

@@ -671,6 +671,15 @@ class Dialect(Protocol):
     def telling(self, kind: str, message: Message) -> int:
         """How much a message tells people of a conversation, from 0 for what tells most: what was said, what was called."""
 
+    def is_aside(self, message: Message) -> bool:
+        """Whether a received message is no part of the conversation, such as what is left of a limit.
+
+        In a recording, it may have crossed with the app's close: an app that closes before it comes has not left early.
+
+        Args:
+            message: The message.
+        """
+
 
 class NamedId(NamedTuple):
     """An id in a message, at a place where the protocol has one that an app may have chosen.

@@ -189,6 +189,10 @@ class WrappedDialect:
         """How much a message tells people of a conversation."""
         return self.within.telling(kind, message)
 
+    def is_aside(self, message: Message) -> bool:
+        """Whether a received message is no part of the conversation."""
+        return self.within.is_aside(message)
+
 
 def answering(dialect: Dialect, member: str) -> Dialect:
     """The dialect that answers where a member is asked: the innermost one, unless one around it answers in another way."""

@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from evi_harness.evi.dialect import EVI
+from evi_harness.openai_realtime.realtime_dialect import OPENAI_REALTIME
 from evi_harness.replay.judging.verdict import judge
 from evi_harness.replay.plan import Plan
 from evi_harness.replay.player import Patience, Player
@@ -615,6 +616,23 @@ def test_an_app_that_closes_a_little_early_or_late(converse, clockwork, at_ms, r
     talk = converse(Player(session, EVI), clockwork([(at_ms * MS, Close(1000, "bye"))]), session)
     assert [name for name, _ in talk.remarks] == remarks
     assert [one.kind for one in judge(session, talk.session, EVI).deviations] == ["closed_early"] * len(remarks)
+
+
+@pytest.mark.parametrize(
+    ("recorded_ms", "at_ms", "remarks"),
+    [
+        (703, 700, []),
+        (5700, 700, []),
+        (5701, 700, [("left_early", {"left": [], "early_ns": 5_001 * MS})]),
+        (703, 699, [("left_early", {"left": [2]})]),
+    ],
+)
+def test_an_app_that_does_not_wait_for_what_is_no_part_of_the_conversation(converse, clockwork, recorded_ms, at_ms, remarks):
+    """Such as how much is left of the limits, which crossed with its close: what counts is how long the recorded app stayed."""
+    session = recording(by(100, "session.created"), by(700, "response.done"), by(702, "rate_limits.updated"), closed(recorded_ms))
+    talk = converse(Player(session, OPENAI_REALTIME), clockwork([(at_ms * MS, Close(1000, ""))]), session)
+    assert talk.remarks == remarks
+    assert [one.kind for one in judge(session, talk.session, OPENAI_REALTIME).deviations] == ["closed_early"] * len(remarks)
 
 
 def test_when_the_app_should_close():

@@ -282,5 +282,8 @@ class Toy:
     def telling(self, kind: str, message: Message) -> int:
         return 0 if message.type in ("ask", "word") else 1
 
+    def is_aside(self, message: Message) -> bool:
+        return False
+
 
 TOY = Toy()
