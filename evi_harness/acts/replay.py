@@ -379,11 +379,12 @@ def replay_asked(
     judging = Judging(Rules.of(asked.ignore, asked.strict), asked.max_late_ns, asked.severities, asked.update)
     expected = _loaded(session, axis, asked)
     secrets, dialect = secret_arguments(asked.arguments), dialect_of(expected.recorded)
+    adapter, redactor = adapter_for(dialect), redactor_for(expected.recorded, secrets=secrets)
     if isinstance(asked.handler, AppCommand):
         asked = replace(asked, handler=named_places(asked.handler, dialect))
-    adapter, redactor = adapter_for(dialect), redactor_for(expected.recorded, secrets=secrets)
-    # Without an SDK nothing is run.
-    adapter.version()
+    else:
+        # Without an SDK nothing is run; an app that a command starts has its own, or none.
+        adapter.version()
     invocation = invocation_of(command, session, asked, redactor)
     options = RunOptions(
         dialect,

@@ -11,7 +11,7 @@ known to be secret are for ``redaction``, which comes behind this.
 from __future__ import annotations
 
 import re
-from typing import List, NamedTuple, Tuple
+from typing import List, NamedTuple, Optional, Pattern, Tuple
 
 from evi_harness.redacting.redaction import MIN_VALUE_LENGTH, REDACTED
 
@@ -22,12 +22,30 @@ _WORDS = (
     r"|secret(?!ar)|passw(?:or)?d|passphrase|authorization|credential|(?<![a-z])cookie|bearer"
 )
 _WORD = re.compile(_WORDS, re.IGNORECASE)
+
+
+class _Later:
+    """A pattern that is compiled when it is first looked for: most processes that load this meet no source."""
+
+    def __init__(self, pattern: str, flags: int = 0) -> None:
+        self._pattern = pattern
+        self._flags = flags
+        self._compiled: Optional[Pattern[str]] = None
+
+    @property
+    def compiled(self) -> Pattern[str]:
+        """The pattern, ready to be looked for."""
+        if self._compiled is None:
+            self._compiled = re.compile(self._pattern, self._flags)
+        return self._compiled
+
+
 # A name, a header, a query parameter, a variable of the environment: nothing with a space in it.
-_NAME = re.compile(rf"[\w.\[\]-]{{0,80}}(?:{_WORDS})[\w.\[\]-]{{0,80}}", re.IGNORECASE)
+_NAME = _Later(rf"[\w.\[\]-]{{0,80}}(?:{_WORDS})[\w.\[\]-]{{0,80}}", re.IGNORECASE)
 
 # In the order in which they are tried. An f-string's quotes within its braces (from Python 3.12 on) are taken for its end; that hides too
 # much of the line, or nothing.
-_TOKEN = re.compile(
+_TOKEN = _Later(
     r"""(?P<space>[ \t\f]+|\\\r?\n)
     |(?P<break>\r?\n)
     |(?P<comment>\#[^\n]*)
@@ -36,19 +54,19 @@ _TOKEN = re.compile(
     |(?P<sign>.)""",
     re.VERBOSE | re.DOTALL,
 )
-_QUOTES = re.compile(r"[a-zA-Z]*(\"{3}|'{3}|[\"'])")
+_QUOTES = _Later(r"[a-zA-Z]*(\"{3}|'{3}|[\"'])")
 # What redaction would take for a value by its looks, an expression too. It is replaced here, so that nothing is left to be taken there.
-_UNQUOTED = re.compile(
+_UNQUOTED = _Later(
     r"""(?<![A-Za-z0-9])(?:(?:api|secret)[_-]?key|access[_-]?token|client_secret|authorization|cookie)\]?["']?[ \t]*[=:][ \t]*"""
     r"""(?!\[redacted|[rRbBuUfF]{0,2}["'])((?:(?:Basic|Bearer)\s+)?[^\s"'&,;)}\]]+)""",
     re.IGNORECASE,
 )
-_SPOKEN = re.compile(rf"(?:{_WORDS})\w*[ \t]*[=:][ \t]*(?=[^\s]*\d)([A-Za-z0-9._~+/=-]{{8,}})", re.IGNORECASE)
-_BEARER = re.compile(r"\b(?:bearer\s+|basic\s+(?=[A-Za-z]*[0-9A-Z]))([A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE)
-_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(.*?)(?:-----END|\Z)", re.DOTALL)
+_SPOKEN = _Later(rf"(?:{_WORDS})\w*[ \t]*[=:][ \t]*(?=[^\s]*\d)([A-Za-z0-9._~+/=-]{{8,}})", re.IGNORECASE)
+_BEARER = _Later(r"\b(?:bearer\s+|basic\s+(?=[A-Za-z]*[0-9A-Z]))([A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE)
+_PEM = _Later(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(.*?)(?:-----END|\Z)", re.DOTALL)
 
 # What is looked for in the rest of a file where it was found behind a secret name: a key, and no word.
-_VALUE = re.compile(rf"(?=.*\d)[^\s\"']{{{MIN_VALUE_LENGTH},}}")
+_VALUE = _Later(rf"(?=.*\d)[^\s\"']{{{MIN_VALUE_LENGTH},}}")
 
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 
@@ -82,30 +100,30 @@ def redacted_source(text: str) -> str:
     Args:
         text: The text of a whole file where that can be had: an assignment may begin above what is to be shown.
     """
-    spans = [match.span(1) for match in _PEM.finditer(text)]
+    spans = [match.span(1) for match in _PEM.compiled.finditer(text)]
     if _WORD.search(text) is not None:
         tokens = _tokens(text)
         for index, token in enumerate(tokens):
             if token.kind == "name" and is_secret_name(token.text):
                 spans += _values(tokens, index, is_text=False)
-            elif token.kind == "string" and _NAME.fullmatch(token.text.strip("\"'")):
+            elif token.kind == "string" and _NAME.compiled.fullmatch(token.text.strip("\"'")):
                 spans += _values(tokens, index, is_text=True)
             if token.kind in ("comment", "string"):
-                spans += [match.span(1) for match in _SPOKEN.finditer(text, token.start, token.stop)]
+                spans += [match.span(1) for match in _SPOKEN.compiled.finditer(text, token.start, token.stop)]
     replaced = _replaced(text, spans)
     # What is a key in one line is one in all others.
     found = {text[start:stop] for start, stop in spans}
-    for value in sorted(filter(_VALUE.fullmatch, found), key=lambda one: (-len(one), one)):
+    for value in sorted(filter(_VALUE.compiled.fullmatch, found), key=lambda one: (-len(one), one)):
         replaced = replaced.replace(value, REDACTED)
     for pattern in (_UNQUOTED, _BEARER):
-        replaced = _replaced(replaced, [match.span(1) for match in pattern.finditer(replaced)])
+        replaced = _replaced(replaced, [match.span(1) for match in pattern.compiled.finditer(replaced)])
     return replaced
 
 
 def _tokens(text: str) -> List[_Token]:
     found = []
     depth = 0
-    for match in _TOKEN.finditer(text):
+    for match in _TOKEN.compiled.finditer(text):
         kind, said = match.lastgroup or "", match[0]
         if said in _CLOSING:
             depth = max(0, depth - 1)
@@ -118,7 +136,7 @@ def _tokens(text: str) -> List[_Token]:
 
 def _inside(token: _Token) -> Tuple[int, int]:
     """The span between the quotes of a string."""
-    match = _QUOTES.match(token.text)
+    match = _QUOTES.compiled.match(token.text)
     assert match is not None
     return token.start + match.end(), token.stop - len(match[1])
 
@@ -175,7 +193,7 @@ def _is_name_itself(tokens: List[_Token], index: int, *, has_value: bool) -> boo
     """Whether a string behind a name is not a value but a name again: the "API_KEY" of ``api_key=os.environ["API_KEY"]``."""
     if has_value or tokens[index - 1].text not in ("[", "(") or tokens[index - 2].kind != "name":
         return False
-    return _NAME.fullmatch(tokens[index].text.strip("\"'")) is not None
+    return _NAME.compiled.fullmatch(tokens[index].text.strip("\"'")) is not None
 
 
 def _replaced(text: str, spans: List[Tuple[int, int]]) -> str:

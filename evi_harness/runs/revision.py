@@ -17,14 +17,11 @@ import re
 import site
 import sys
 import sysconfig
-from configparser import ConfigParser
-from configparser import Error as ConfigError
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import Distribution
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import unquote, urlsplit
 
 from evi_harness.errors import EviHarnessError, Parameter, Words
@@ -32,10 +29,8 @@ from evi_harness.guard.variables import variables_in
 from evi_harness.input_file import read_file
 from evi_harness.installed_packages import metadata_now
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 __all__ = ["Revision", "environment_of", "require_revision", "revision_here"]
 
@@ -277,6 +272,15 @@ def _project_names(revision: Revision) -> FrozenSet[str]:
 
 
 def _names_in(folder: Path) -> Iterator[str]:
+    # Nearly no run has a revision, and an app waits for what is loaded before it.
+    from configparser import ConfigParser
+    from configparser import Error as ConfigError
+
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
     with suppress(OSError, ValueError, AttributeError, EviHarnessError):
         table = tomllib.loads(read_file(folder / "pyproject.toml", "configuration").decode("utf-8"))
         for name in (table.get("project", {}).get("name"), table.get("tool", {}).get("poetry", {}).get("name")):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import metadata
 from typing import Dict, Optional, Tuple
 
 from evi_harness.installed_packages import metadata_now
@@ -47,6 +46,9 @@ def _found(package: str) -> Optional[str]:
 
 
 def _asked(package: str) -> Optional[str]:
+    # Slower than most that is loaded here, and asked for when the app has begun.
+    from importlib import metadata
+
     try:
         # None where the folder of its facts is there, and cannot be read.
         version: Optional[str] = metadata.version(package)
