@@ -86,6 +86,8 @@ JUST_AFTER_NS = 500_000_000
 # How long an app may go on after its connection has closed, and how long it may take to end once it was interrupted for that.
 AFTERMATH_NS = 30 * _SECOND
 GRACE_NS = 5 * _SECOND
+# How long nothing of an app's may begin behind one that was interrupted, until what has started it is interrupted too; as in a recording.
+BEHIND_APP_NS = 5 * _SECOND
 # How long after the server the player here gives up.
 BEHIND_NS = 500_000_000
 
@@ -339,6 +341,9 @@ class _RealCommand:
             self._end((signal.SIGINT, signal.SIGTERM, signal.SIGKILL))
 
     def _take(self, kind: bytes, what: Any) -> None:
+        if kind in (BEGAN, FORKED):
+            # It may be one more that connects, which would be told.
+            self._left_ns = None
         if kind == BEGAN:
             self.began.append(what[0])
         elif kind == FORKED:
@@ -470,7 +475,10 @@ class _RealCommand:
         if self.owner is None or is_alive(self.owner):
             return
         self._left_ns = now_ns if self._left_ns is None else self._left_ns
-        if now_ns >= self._left_ns + JUST_AFTER_NS:
+        if self._deadline_ns is not None:
+            # What was not interrupted yet has not ignored it.
+            self._deadline_ns = max(self._deadline_ns, self._left_ns + BEHIND_APP_NS + GRACE_NS)
+        if now_ns >= self._left_ns + BEHIND_APP_NS:
             self._has_interrupted_all = True
             self._signal_all(signal.SIGINT)
             if self._act is not None:

@@ -120,8 +120,9 @@ sys.exit(7)
 
 
 @pytest.mark.parametrize("way", ["starts", "forks", "forks and dies"])
-def test_what_has_started_an_app_is_interrupted_too(way):
+def test_what_has_started_an_app_is_interrupted_too(way, monkeypatch):
     """As by Ctrl+C in a terminal: a server goes on without its worker, which tells what it saw, and ends by its own code."""
+    monkeypatch.setattr(real_command_run, "BEHIND_APP_NS", 100_000_000)
     result = replayed(sys.executable, "-c", WORKERS, way, APP, "good")
     assert found(result) == []
     (facts,) = [facts for _, facts in result.session.noted(APP_ENDED)]
