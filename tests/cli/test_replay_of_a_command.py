@@ -36,7 +36,7 @@ async def main():
     print("read", sys.stdin.readline().strip() or "nothing", flush=True)
     print("met", random.random(), datetime.datetime.now(datetime.timezone.utc).date(), flush=True)
     await asyncio.to_thread(reach)
-    time.sleep(0.05)
+    time.sleep(0.6)
     await typing_app.main()
 
 asyncio.run(main())
@@ -66,7 +66,7 @@ OF_ONE_RUN = {
     "allow_incomplete": ["--allow-incomplete"],
     "upgrade": ["--upgrade"],
     "severities": ["--severity", "network=error"],
-    "blocked_ms": ["--blocked-ms", "20"],
+    "blocked_ms": ["--blocked-ms", "500"],
     "timeout_s": ["--timeout", "50"],
     "max_run_s": ["--max-run-time", "500"],
     "thread_wait_s": ["--thread-wait", "60"],
